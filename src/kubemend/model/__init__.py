@@ -1,0 +1,1 @@
+"""The words everything else is said in. Frozen data and pure functions; no I/O, no other room."""

@@ -1,0 +1,72 @@
+"""PersistentVolumeClaim, PersistentVolume (core/v1), StorageClass (storage.k8s.io/v1)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kubemend.model.objects.meta import Condition, Obj, Part, Quantities
+
+
+class VolumeResources(Part, frozen=True, gc=False):
+    requests: Quantities = {}
+
+
+class ClaimSpec(Part, frozen=True, gc=False):
+    access_modes: tuple[str, ...] = ()
+    resources: VolumeResources = VolumeResources()
+    storage_class_name: str | None = None
+    volume_name: str = ""
+    volume_mode: str = ""
+
+
+class ClaimStatus(Part, frozen=True, gc=False):
+    phase: str = ""
+    capacity: Quantities = {}
+    conditions: tuple[Condition, ...] = ()
+
+
+class PersistentVolumeClaim(Obj, frozen=True, gc=False, kw_only=True):
+    plural: ClassVar[str] = "persistentvolumeclaims"
+
+    spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
+
+
+class ClaimRef(Part, frozen=True, gc=False):
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class VolumeSpec(Part, frozen=True, gc=False):
+    storage_class_name: str = ""
+    capacity: Quantities = {}
+    access_modes: tuple[str, ...] = ()
+    claim_ref: ClaimRef | None = None
+    persistent_volume_reclaim_policy: str = ""
+
+
+class VolumeStatus(Part, frozen=True, gc=False):
+    phase: str = ""
+
+
+class PersistentVolume(Obj, frozen=True, gc=False, kw_only=True):
+    plural: ClassVar[str] = "persistentvolumes"
+    namespaced: ClassVar[bool] = False
+
+    spec: VolumeSpec = VolumeSpec()
+    status: VolumeStatus = VolumeStatus()
+
+
+class StorageClass(Obj, frozen=True, gc=False, kw_only=True):
+    plural: ClassVar[str] = "storageclasses"
+    group: ClassVar[str] = "storage.k8s.io"
+    namespaced: ClassVar[bool] = False
+
+    provisioner: str = ""
+    volume_binding_mode: str = "Immediate"
+
+    @property
+    def is_default(self) -> bool:
+        """Marked with the annotation `storageclass.kubernetes.io/is-default-class`."""
+        return self.metadata.annotations.get("storageclass.kubernetes.io/is-default-class") == "true"

@@ -1,0 +1,105 @@
+"""What a strategy proposes: typed changes with their reason, bound to one hash."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from kubemend.model.access import Risk
+from kubemend.model.finding import Cite
+from kubemend.model.ref import Ref
+
+
+class Patch(Struct, frozen=True, kw_only=True, tag="patch", tag_field="op"):
+    """Change fields of one object.
+
+    body: a strategic-merge patch (kind "strategic"; built-in kinds) or a JSON merge patch (RFC 7386, "merge").
+    It never names metadata.uid or metadata.resourceVersion: the guard adds both as preconditions.
+    """
+
+    target: Ref
+    uid: str
+    body: dict[str, Any]
+    kind: Literal["strategic", "merge"] = "strategic"
+
+
+class Scale(Struct, frozen=True, kw_only=True, tag="scale", tag_field="op"):
+    """Set replicas through the scale subresource."""
+
+    target: Ref
+    uid: str
+    replicas: int
+    was: int
+
+
+class Evict(Struct, frozen=True, kw_only=True, tag="evict", tag_field="op"):
+    """Evict one managed pod (policy/v1 Eviction), so that its controller makes another."""
+
+    target: Ref
+    uid: str
+
+
+class Create(Struct, frozen=True, kw_only=True, tag="create", tag_field="op"):
+    """Create one object from a manifest."""
+
+    target: Ref
+    manifest: dict[str, Any]
+
+
+class Delete(Struct, frozen=True, kw_only=True, tag="delete", tag_field="op"):
+    """Delete one object; undo creates it anew from the snapshot."""
+
+    target: Ref
+    uid: str
+
+
+Change = Patch | Scale | Evict | Create | Delete
+
+
+class Verify(Struct, frozen=True, kw_only=True):
+    """How the guard proves that the plan worked.
+
+    healthy: objects that must be complete and ready.
+    within_s: seconds until they must be, beyond which the plan is rolled back.
+    steady_s: seconds they must then stay so, with no new restart.
+    gone: also require that the root finding no longer fires on the target (always true but for restarts).
+    """
+
+    healthy: tuple[Ref, ...]
+    within_s: float = 120.0
+    steady_s: float = 3.0
+    gone: bool = True
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Concrete changes for one diagnosed fault."""
+
+    strategy: str
+    code: str
+    fingerprint: str
+    target: Ref
+    changes: tuple[Change, ...]
+    reason: str
+    risk: Risk
+    confidence: float
+    verify: Verify
+    requires: tuple[Cite, ...] = ()
+    """Facts the plan rests on; each must still hold on a fresh read."""
+
+    def __post_init__(self) -> None:
+        if not self.changes:
+            raise ValueError(f"{self.strategy}: a plan changes something; decline instead")
+
+    @property
+    def hash(self) -> str:
+        """64 hex digits over everything an approval covers. Equal plans have equal hashes."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+
+class Declined(Struct, frozen=True):
+    """Why a strategy has nothing to offer here."""
+
+    why: str

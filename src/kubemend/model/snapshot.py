@@ -1,0 +1,147 @@
+"""What was seen of a cluster at one moment, and what could not be seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from msgspec import Struct
+
+from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet, kind_of
+from kubemend.model.ref import Ref
+
+T = TypeVar("T", bound=Obj)
+Key = tuple[str, str]
+"""(namespace, name)"""
+
+
+class Unread(Struct, frozen=True, order=True):
+    """A kind that could not be read, wholly (namespace "") or in one namespace, or one undecodable object."""
+
+    kind: str
+    why: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Immutable, typed view of a cluster's objects at `taken_at`.
+
+    `objects` maps a kind's Struct to its objects by (namespace, name). A kind that is absent from `objects`
+    was not asked for; one in `unread` was asked for and could not be had. Neither means "there are none".
+    """
+
+    taken_at: datetime
+    objects: Mapping[type[Obj], Mapping[Key, Obj]]
+    unread: tuple[Unread, ...] = ()
+    cluster: str = ""
+    namespace: str | None = None
+    """The one namespace that was read, or None for all."""
+
+    _cache: dict[type[Obj], list[Obj]] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        objects: Iterable[Obj],
+        *,
+        taken_at: datetime,
+        unread: Iterable[Unread] = (),
+        cluster: str = "",
+        kinds: Iterable[type[Obj]] = (),
+        namespace: str | None = None,
+    ) -> Snapshot:
+        """Build one from objects; `kinds` names kinds that were read and may have no object."""
+        by_kind: dict[type[Obj], dict[Key, Obj]] = {k: {} for k in kinds}
+        for o in objects:
+            by_kind.setdefault(type(o), {})[(o.namespace, o.name)] = o
+        return cls(taken_at, by_kind, tuple(unread), cluster, namespace)
+
+    def all(self, kind: type[T], namespace: str | None = None) -> list[T]:
+        """Every object of a kind (of one namespace), ordered by namespace and name."""
+        found = self._cache.get(kind)
+        if found is None:
+            held = self.objects.get(kind, {})
+            found = self._cache[kind] = [held[k] for k in sorted(held)]
+        return [o for o in found if namespace is None or o.namespace == namespace]  # type: ignore[misc]
+
+    def get(self, kind: type[T], namespace: str, name: str) -> T | None:
+        """One object, or None when it is not there. Ask `was_read` before calling that an absence."""
+        return self.objects.get(kind, {}).get((namespace, name))  # type: ignore[return-value]
+
+    def find(self, ref: Ref) -> Obj | None:
+        """The object a reference names."""
+        kind = kind_of(ref)
+        return None if kind is None else self.get(kind, ref.namespace, ref.name)
+
+    def was_read(self, kind: type[Obj], namespace: str = "") -> bool:
+        """Whether absence of an object of this kind (in this namespace) means that there is none."""
+        if kind not in self.objects:
+            return False
+        return not any(u.kind == kind.__name__ and u.namespace in ("", namespace) for u in self.unread)
+
+    @cached_property
+    def _by_owner(self) -> dict[str, list[Obj]]:
+        index: dict[str, list[Obj]] = defaultdict(list)
+        for held in self.objects.values():
+            for o in held.values():
+                if (owner := o.metadata.controller) is not None:
+                    index[owner.uid].append(o)
+        return index
+
+    def owned(self, owner: Obj, kind: type[T]) -> list[T]:
+        """The objects of a kind that `owner` controls, by name."""
+        return sorted(
+            (o for o in self._by_owner.get(owner.metadata.uid, ()) if isinstance(o, kind)), key=lambda o: o.name
+        )
+
+    def owner(self, obj: Obj) -> Obj | None:
+        """The controller of an object, when it was read and is still the same one (uid)."""
+        up = obj.metadata.controller
+        if up is None:
+            return None
+        group = up.api_version.partition("/")[0] if "/" in up.api_version else ""
+        found = self.find(Ref(up.kind, obj.namespace, up.name, group))
+        return found if found is not None and found.metadata.uid == up.uid else None
+
+    def top(self, obj: Obj) -> Obj:
+        """The topmost controller that was read: the Deployment of a pod of its ReplicaSet; the object itself if none."""
+        seen = obj
+        while (up := self.owner(seen)) is not None:
+            seen = up
+        return seen
+
+    def pods(self, workload: Obj) -> list[Pod]:
+        """The pods of a workload, through ReplicaSets (Deployment) and Jobs (CronJob) too."""
+        if isinstance(workload, Pod):
+            return [workload]
+        return sorted(self._pods_below(workload), key=lambda p: p.name)
+
+    def _pods_below(self, obj: Obj) -> Iterator[Pod]:
+        for child in self._by_owner.get(obj.metadata.uid, ()):
+            if isinstance(child, Pod):
+                yield child
+            else:
+                yield from self._pods_below(child)
+
+    def revisions(self, deployment: Deployment) -> list[ReplicaSet]:
+        """A Deployment's ReplicaSets, newest revision first (annotation `deployment.kubernetes.io/revision`)."""
+        return sorted(self.owned(deployment, ReplicaSet), key=revision_of, reverse=True)
+
+    def within(self, namespace: str) -> Snapshot:
+        """This snapshot narrowed to one namespace and the cluster-scoped objects."""
+        kept = {
+            kind: (held if not kind.namespaced else {k: o for k, o in held.items() if k[0] == namespace})
+            for kind, held in self.objects.items()
+        }
+        return replace(self, objects=kept, namespace=namespace, _cache={})
+
+
+def revision_of(obj: Obj) -> int:
+    """The rollout revision a Deployment controller wrote on the object; 0 when there is none."""
+    text = obj.metadata.annotations.get("deployment.kubernetes.io/revision", "")
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,3 @@
+package main
+
+func up(args []string) int { return 2 }
