@@ -1,1 +1,1 @@
-"""The practice cluster: a small Kubernetes API in one process, with controllers, a scheduler and nodes to practise on."""
+"""The practice cluster: a small Kubernetes API in one process, with controllers, scheduler and nodes."""

@@ -6,6 +6,7 @@ import enum
 import hashlib
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from kubemend.model.objects import Obj
@@ -41,8 +42,6 @@ def cite(obj: Obj, *steps: str | int) -> Cite:
 
 def plain(value: Any) -> Any:
     """A value as JSON would hold it."""
-    import msgspec
-
     return msgspec.to_builtins(value, str_keys=True)
 
 

@@ -109,7 +109,7 @@ class Snapshot:
         return found if found is not None and found.metadata.uid == up.uid else None
 
     def top(self, obj: Obj) -> Obj:
-        """The topmost controller that was read: the Deployment of a pod of its ReplicaSet; the object itself if none."""
+        """The topmost controller that was read: a pod's Deployment, say; the object itself if it has none."""
         seen = obj
         while (up := self.owner(seen)) is not None:
             seen = up

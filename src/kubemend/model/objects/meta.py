@@ -93,14 +93,17 @@ class Obj(Part, frozen=True, gc=False, kw_only=True):
 
     @property
     def name(self) -> str:
+        """`metadata.name`."""
         return self.metadata.name
 
     @property
     def namespace(self) -> str:
+        """`metadata.namespace`; empty for a cluster-scoped object."""
         return self.metadata.namespace
 
     @property
     def ref(self) -> Ref:
+        """The address of this object."""
         return Ref(type(self).__name__, self.metadata.namespace, self.metadata.name, type(self).group)
 
 
