@@ -42,9 +42,9 @@ NEXT: dict[State, frozenset[State]] = {
     State.REFUSED: frozenset(),
     State.FAILED: frozenset(),
     State.ROLLED_BACK: frozenset(),
-    State.ESCALATED: frozenset(),
+    State.ESCALATED: frozenset({State.ROLLING_BACK}),
 }
-"""Which state may follow which. `succeeded → rolling_back` is a person's undo."""
+"""Which state may follow which. `succeeded` and `escalated → rolling_back` are a person's undo."""
 
 OPEN = frozenset({State.PREFLIGHT, State.SNAPSHOTTED, State.APPLYING, State.VERIFYING, State.ROLLING_BACK})
 """States in which a repair holds its target: at most one repair of an object is in one of these."""
@@ -61,6 +61,16 @@ class Step(Struct, frozen=True, kw_only=True):
     undone: bool = False
 
 
+class Baseline(Struct, frozen=True, kw_only=True):
+    """What was already so before the first write, so that verification blames a repair for nothing older.
+
+    faults: keys of findings. pods: uids of the target's pods.
+    """
+
+    faults: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+
+
 class Repair(Struct, frozen=True, kw_only=True):
     """One plan on its way."""
 
@@ -75,6 +85,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     why: str = ""
     """The reason for the state it is in, in one sentence."""
     steps: tuple[Step, ...] = ()
+    baseline: Baseline = Baseline()
     undo: bool = False
     """Whether a person asked for the rollback under way."""
 

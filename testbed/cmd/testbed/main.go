@@ -22,32 +22,38 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"kubemend.dev/testbed/internal/plane"
 )
 
-// components maps a program name to the constructor of its command.
-var components = map[string]func() *cobra.Command{
-	"kube-apiserver":          apiserver.NewAPIServerCommand,
-	"kube-controller-manager": controllers.NewControllerManagerCommand,
-	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-	"kube-proxy":              proxy.NewProxyCommand,
-	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
+// programs maps a name, which may be argv[0] or the first argument, to what
+// it runs. Each is called with os.Args as if it were a binary of its own.
+var programs = map[string]func() int{
+	"etcd": func() int { etcdmain.Main(os.Args); return 0 },
+	"up":   func() int { return plane.Up(os.Args[1:], os.Stdin, os.Stdout, os.Stderr) },
+
+	"kube-apiserver":          run(apiserver.NewAPIServerCommand),
+	"kube-controller-manager": run(controllers.NewControllerManagerCommand),
+	"kube-scheduler":          run(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
+	"kube-proxy":              run(proxy.NewProxyCommand),
+	"kubelet":                 run(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
+}
+
+func run(command func() *cobra.Command) func() int {
+	return func() int { return cli.Run(command()) }
 }
 
 func main() {
-	name, args := filepath.Base(os.Args[0]), os.Args[1:]
-	if _, known := components[name]; !known && len(args) > 0 {
-		name, args = args[0], args[1:]
+	argv := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
+	program := programs[argv[0]]
+	if program == nil && len(argv) > 1 {
+		argv = argv[1:]
+		program = programs[argv[0]]
 	}
-	os.Args = append([]string{name}, args...)
-	switch {
-	case name == "etcd":
-		etcdmain.Main(os.Args)
-	case name == "up":
-		os.Exit(up(args))
-	case components[name] != nil:
-		os.Exit(cli.Run(components[name]()))
-	default:
+	if program == nil {
 		fmt.Fprintln(os.Stderr, "usage: testbed up DIR [flags] | testbed COMPONENT [flags]")
 		os.Exit(2)
 	}
+	os.Args = argv
+	os.Exit(program())
 }

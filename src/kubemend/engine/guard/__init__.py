@@ -1,0 +1,1 @@
+"""The one gate through which every write to a cluster goes."""

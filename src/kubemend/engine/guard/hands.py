@@ -1,0 +1,157 @@
+"""The only place that changes a cluster. Nothing else in the program imports the client's write methods."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kubemend.cluster.errors import AlreadyExists, NotFound
+from kubemend.cluster.reader import Reader
+from kubemend.cluster.writer import Writer
+from kubemend.kube.diff import without_server_fields
+from kubemend.kube.patch import inverse, strategic
+from kubemend.kube.patch import merge as merge_patch
+from kubemend.model.access import Access
+from kubemend.model.objects import kind_of
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Scale
+from kubemend.model.ref import Ref
+
+MARK = "kubemend.dev/repair"
+"""Annotation with the id of the repair that last wrote the object: how a restart tells its own write from others'."""
+
+CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation")
+"""Annotations that controllers and the API server keep on workloads: never ours to restore."""
+
+Object = dict[str, Any]
+
+
+class Hands:
+    """Carries out one change, for real or as a server-side dry run, always conditional on uid and version."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def write(self, change: Change, before: Object | None, *, repair: str, dry_run: bool = False) -> Object:
+        """Make the change against the very object in `before`. Returns the object as it is afterwards.
+
+        Raises the client's Conflict when the object is no longer at that version.
+        """
+        version = _version(before)
+        match change:
+            case Patch():
+                body = marked(change.body, repair)
+                return await self._writer.patch(
+                    change.target,
+                    body,
+                    kind=change.kind,
+                    uid=change.uid,
+                    resource_version=version,
+                    dry_run=dry_run,
+                )
+            case Scale():
+                await self._writer.scale(
+                    change.target, change.replicas, uid=change.uid, resource_version=version, dry_run=dry_run
+                )
+                return await self._reader.get(change.target)
+            case Evict():
+                await self._writer.evict(change.target, uid=change.uid, resource_version=version, dry_run=dry_run)
+                return {}
+            case Delete():
+                await self._writer.delete(change.target, uid=change.uid, resource_version=version, dry_run=dry_run)
+                return {}
+            case Create():
+                manifest = marked(change.manifest, repair)
+                if dry_run:
+                    # The name may still be taken by the object that an earlier change of the plan deletes.
+                    manifest["metadata"]["name"] += "-dry-run"
+                return await self._writer.create(manifest, dry_run=dry_run)
+
+    async def restore(self, change: Change, before: Object | None, after: Object, live: Object | None) -> None:
+        """Take one change back, conditional on the version of `live`."""
+        match change:
+            case Patch() if live is not None and before is not None:
+                await self._writer.patch(
+                    change.target,
+                    undo_body(before, after),
+                    kind="merge",
+                    uid=change.uid,
+                    resource_version=_version(live),
+                )
+            case Scale():
+                await self._writer.scale(change.target, change.was, uid=change.uid, resource_version=_version(live))
+            case Create() if live is not None:
+                await self._writer.delete(change.target, uid=live["metadata"]["uid"], resource_version=_version(live))
+            case Delete() if before is not None:
+                await self._recreate(before)
+            case _:
+                return
+
+    async def _recreate(self, before: Object) -> None:
+        manifest = {"apiVersion": before["apiVersion"], "kind": before["kind"], **without_server_fields(before)}
+        try:
+            await self._writer.create(manifest)
+        except AlreadyExists:
+            # A restart in the middle of this very step: the object is back already, which is what was wanted.
+            return
+
+    async def live(self, ref: Ref) -> Object | None:
+        """The object as it is now, or None when it is not there."""
+        try:
+            return await self._reader.get(ref)
+        except NotFound:
+            return None
+
+
+def marked(body: Object, repair: str) -> Object:
+    """The body with the repair's mark on the object."""
+    out = copy.deepcopy(body)
+    out.setdefault("metadata", {}).setdefault("annotations", {})[MARK] = repair
+    return out
+
+
+def is_marked(obj: Object | None, repair: str) -> bool:
+    """Whether this repair was the last of ours to write the object."""
+    return obj is not None and obj["metadata"].get("annotations", {}).get(MARK) == repair
+
+
+def expected(change: Patch, before: Object, repair: str) -> Object:
+    """What the object should be after the patch, by our own reading of the patch rules."""
+    body = marked(change.body, repair)
+    if change.kind == "merge":
+        return merge_patch(before, body)
+    return strategic(before, body, kind=change.target.kind)
+
+
+def undo_body(before: Object, after: Object) -> Object:
+    """The JSON merge patch that takes `after` back to `before`; what controllers write beside it stays."""
+    body = inverse(_with_maps(before), _with_maps(after))
+    annotations = body.get("metadata", {}).get("annotations", {})
+    for key in [k for k in annotations if k.startswith(CONTROLLERS)]:
+        del annotations[key]
+    return body
+
+
+def _with_maps(obj: Object) -> Object:
+    """The object with its label and annotation maps there, so that they are compared key by key, never as a whole."""
+    metadata = {"labels": {}, "annotations": {}, **obj["metadata"]}
+    return {**obj, "metadata": metadata}
+
+
+def permissions(change: Change) -> tuple[Access, ...]:
+    """The RBAC permissions that a change and its undo need."""
+    target = change.target
+    kind = kind_of(target)
+    plural = kind.plural if kind is not None else target.kind.lower() + "s"
+    match change:
+        case Patch():
+            return (Access("get", plural, target.group), Access("patch", plural, target.group))
+        case Scale():
+            return (Access("get", plural, target.group), Access("patch", f"{plural}/scale", target.group))
+        case Evict():
+            return (Access("create", "pods/eviction"),)
+        case Create() | Delete():
+            return (Access("create", plural, target.group), Access("delete", plural, target.group))
+
+
+def _version(obj: Object | None) -> str:
+    return "" if obj is None else str(obj["metadata"]["resourceVersion"])

@@ -1,0 +1,147 @@
+"""The checks between a plan and its first write. Every one that fails is a reason to refuse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kubemend.cluster.errors import ClusterError
+from kubemend.cluster.reader import Reader
+from kubemend.engine.guard.capacity import shortages
+from kubemend.engine.guard.hands import MARK, Hands, expected, permissions
+from kubemend.engine.guard.ownership import owner_of
+from kubemend.kube.diff import changed
+from kubemend.model.finding import plain
+from kubemend.model.objects import HorizontalPodAutoscaler, Obj, kind_of
+from kubemend.model.objects.config import decode_withheld
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, Scale
+from kubemend.model.pointer import at, pointer
+from kubemend.model.ref import Ref
+from kubemend.model.snapshot import Snapshot
+
+Object = dict[str, Any]
+
+
+class Check(Struct, frozen=True):
+    """One question and its answer. `ok` False refuses the plan; `why` says what was seen."""
+
+    name: str
+    ok: bool
+    why: str
+
+
+async def checks(
+    plan: Plan, before: Mapping[int, Object | None], snapshot: Snapshot, *, reader: Reader, hands: Hands, repair: str
+) -> AsyncIterator[Check]:
+    """Ask everything that must be true before the first write; `before` holds the fresh objects by change."""
+    for index, change in enumerate(plan.changes):
+        yield _same_object(change, before[index])
+    for check in _still_true(plan, before, snapshot):
+        yield check
+    for index, change in enumerate(plan.changes):
+        yield _nobody_elses(change, before[index], snapshot)
+    for change in plan.changes:
+        async for check in _permitted(change, reader):
+            yield check
+    for index, change in enumerate(plan.changes):
+        async for check in _dry_run(change, before[index], snapshot, hands, repair):
+            yield check
+
+
+def _same_object(change: Change, live: Object | None) -> Check:
+    name = f"target {change.target}"
+    if isinstance(change, Create):
+        return Check(name, live is None, "free" if live is None else "an object of that name is there already")
+    if live is None:
+        return Check(name, ok=False, why="it is gone")
+    uid = live["metadata"]["uid"]
+    if uid != change.uid:
+        return Check(name, ok=False, why=f"it was replaced: uid {uid}, diagnosed was {change.uid}")
+    if live["metadata"].get("deletionTimestamp"):
+        return Check(name, ok=False, why="it is being deleted")
+    return Check(name, ok=True, why=f"uid {uid}, version {live['metadata']['resourceVersion']}")
+
+
+def _still_true(plan: Plan, before: Mapping[int, Object | None], snapshot: Snapshot) -> list[Check]:
+    fresh: dict[Ref, Object | None] = {c.target: before[i] for i, c in enumerate(plan.changes)}
+    found = []
+    for fact in plan.requires:
+        held: Any = fresh.get(fact.ref) or snapshot.find(fact.ref)
+        now = plain(at(held, fact.path))
+        why = "holds" if now == fact.value else f"was {fact.value!r}, is {now!r}"
+        found.append(Check(f"fact {fact.ref} {fact.path}", now == fact.value, why))
+    return found
+
+
+def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Check:
+    name = f"owner of {change.target}"
+    if live is not None and not isinstance(change, Evict) and (owner := owner_of(live)) is not None:
+        return Check(name, ok=False, why=f"managed by {owner}; make the change there (kubemend fix -o patch prints it)")
+    if isinstance(change, Scale):
+        for autoscaler in snapshot.all(HorizontalPodAutoscaler, change.target.namespace):
+            aim, spec = autoscaler.spec.scale_target_ref, autoscaler.spec
+            if (aim.kind, aim.name) == (change.target.kind, change.target.name) and not (
+                spec.min_replicas <= change.replicas <= spec.max_replicas
+            ):
+                return Check(name, ok=False, why=f"HorizontalPodAutoscaler {autoscaler.name} owns its replicas")
+    return Check(name, ok=True, why="nobody else's")
+
+
+async def _permitted(change: Change, reader: Reader) -> AsyncIterator[Check]:
+    for access in permissions(change):
+        answer = await reader.allowed(access, namespace=change.target.namespace)
+        name = f"permission {access.verb} {access.resource}"
+        hint = answer.reason or "no role allows it (kubemend rbac fixer prints one)"
+        yield Check(name, answer.allowed, "allowed" if answer.allowed else hint)
+
+
+async def _dry_run(
+    change: Change, before: Object | None, snapshot: Snapshot, hands: Hands, repair: str
+) -> AsyncIterator[Check]:
+    name = f"server dry run of {type(change).__name__.lower()} {change.target}"
+    try:
+        result = await hands.write(change, before, repair=repair, dry_run=True)
+    except ClusterError as error:
+        yield Check(name, ok=False, why=error.message)
+        return
+    if isinstance(change, (Evict, Delete, Create)) or before is None:
+        yield Check(name, ok=True, why="accepted")
+        return
+    if isinstance(change, Scale):
+        result = {**before, "spec": {**before["spec"], "replicas": change.replicas}}
+        noop = before["spec"].get("replicas") == change.replicas
+        yield Check(name, not noop, "would change nothing" if noop else "accepted")
+    else:
+        yield _as_planned(name, change, before, result, repair)
+    for shortage in _shortages(change.target, before, result, snapshot):
+        yield Check("capacity", ok=False, why=shortage)
+
+
+def _as_planned(name: str, change: Patch, before: Object, result: Object, repair: str) -> Check:
+    mark = pointer("metadata", "annotations", MARK)
+    differs = [p for p, _, _ in changed(before, result) if not _within(p, mark) and not _within(mark, p)]
+    if not differs:
+        return Check(name, ok=False, why="would change nothing")
+    # The server may fill in defaults below what was asked for; it may not change what was there or was asked.
+    strange = [p for p, ours, _ in changed(expected(change, before, repair), result) if ours is not None]
+    if strange:
+        return Check(name, ok=False, why=f"the server would make something else of it at {', '.join(strange)}")
+    return Check(name, ok=True, why=f"accepted; changes {', '.join(differs)}")
+
+
+def _within(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def _shortages(target: Ref, before: Object, after: Object, snapshot: Snapshot) -> list[str]:
+    kind = kind_of(target)
+    if kind is None:
+        return []
+    return list(shortages(_typed(kind, before), _typed(kind, after), snapshot))
+
+
+def _typed(kind: type[Obj], obj: Object) -> Obj:
+    return msgspec.convert(obj, type=kind, dec_hook=decode_withheld)

@@ -1,0 +1,153 @@
+"""The proof that a repair worked: the target healthy and steady, the fault gone, nobody near it worse."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from kubemend.engine.guard.hands import is_marked
+from kubemend.engine.guard.health import health, neighbours
+from kubemend.engine.judge import judge
+from kubemend.kube.rollout import restarts
+from kubemend.model.finding import Finding, Severity
+from kubemend.model.objects import Obj, Pod
+from kubemend.model.plan import Create, Evict, Patch, Plan
+from kubemend.model.ref import Ref
+from kubemend.model.repair import Baseline, Repair
+from kubemend.model.rule import Rule
+from kubemend.model.snapshot import Snapshot
+
+
+class Sight(Protocol):
+    """A live view of the cluster."""
+
+    def snapshot(self) -> Snapshot:
+        """What is known now."""
+        ...
+
+    async def changed(self, within_s: float) -> None:
+        """Return at the next change, or after `within_s` seconds."""
+        ...
+
+
+class Seen(enum.Enum):
+    """What one look says."""
+
+    WELL = "well"
+    NOT_YET = "not yet"
+    BAD = "bad"
+
+
+class Look(Struct, frozen=True):
+    """One look at the repaired world, and why it says what it says."""
+
+    seen: Seen
+    why: str
+
+
+def baseline(plan: Plan, snapshot: Snapshot, rules: Sequence[Rule]) -> Baseline:
+    """What is already so before the first write."""
+    target = snapshot.find(plan.target)
+    pods = [] if target is None else snapshot.pods(target)
+    faults = [f.key for f in judge(snapshot, rules).findings]
+    return Baseline(faults=tuple(sorted(faults)), pods=tuple(p.metadata.uid for p in pods))
+
+
+def look(repair: Repair, snapshot: Snapshot, rules: Sequence[Rule]) -> Look:
+    """Judge one snapshot taken after the repair's writes."""
+    plan = repair.plan
+    if (stale := _not_seen_yet(repair, snapshot)) is not None:
+        return Look(Seen.NOT_YET, stale)
+    findings = judge(snapshot, rules).findings
+    if (bad := _new_fault(repair, snapshot, findings)) is not None:
+        return Look(Seen.BAD, bad)
+    for ref in plan.verify.healthy:
+        obj = snapshot.find(ref)
+        if obj is None:
+            return Look(Seen.NOT_YET, f"{ref} is not there")
+        state = health(obj, snapshot)
+        if not state.complete:
+            return Look(Seen.NOT_YET, f"{ref}: {state.why}")
+        if (restarted := _restarted(obj, snapshot, repair)) is not None:
+            return Look(Seen.BAD, restarted)
+    if plan.verify.gone and any(_same_fault(f, plan) for f in findings):
+        return Look(Seen.NOT_YET, f"{plan.code} still shows on {plan.target}")
+    return Look(Seen.WELL, ", ".join(f"{ref} is healthy" for ref in plan.verify.healthy) or "the fault is gone")
+
+
+def _not_seen_yet(repair: Repair, snapshot: Snapshot) -> str | None:
+    """The watch may lag behind the write: an object is judged only when our write has arrived in it."""
+    for change, step in zip(repair.plan.changes, repair.steps, strict=True):
+        obj = snapshot.find(change.target)
+        if isinstance(change, Evict):
+            if obj is not None and obj.metadata.uid == change.uid:
+                return f"{change.target} is still being evicted"
+        elif isinstance(change, (Patch, Create)):
+            known = None if obj is None else {"metadata": {"annotations": obj.metadata.annotations}}
+            if not is_marked(known, repair.id):
+                return f"the change to {change.target} has not arrived in the watch"
+        elif step.after and obj is not None and obj.metadata.generation < step.after["metadata"].get("generation", 0):
+            return f"the change to {change.target} has not arrived in the watch"
+    return None
+
+
+def _same_fault(finding: Finding, plan: Plan) -> bool:
+    return finding.code == plan.code and plan.target in (finding.target, finding.subject)
+
+
+def _new_fault(repair: Repair, snapshot: Snapshot, findings: Sequence[Finding]) -> str | None:
+    plan, old = repair.plan, repair.baseline
+    target = snapshot.find(plan.target)
+    fresh = set()
+    if target is not None:
+        fresh = {p.ref for p in snapshot.pods(target) if p.metadata.uid not in old.pods}
+    near: set[Ref] = set() if target is None else neighbours(target, snapshot)
+    for finding in findings:
+        if finding.severity < Severity.ERROR:
+            continue
+        if finding.about in fresh:
+            return f"a pod made by the repair shows {finding.code}: {finding.message}"
+        if finding.key not in old.faults and finding.subject in near:
+            return f"neighbour {finding.subject} now shows {finding.code}: {finding.message}"
+    return None
+
+
+def _restarted(obj: Obj, snapshot: Snapshot, repair: Repair) -> str | None:
+    if isinstance(obj, Pod) and obj.metadata.uid in repair.baseline.pods:
+        return None
+    for pod in snapshot.pods(obj):
+        if pod.metadata.uid not in repair.baseline.pods and restarts(pod) > 0:
+            return f"{pod.ref} has restarted {restarts(pod)} times since the repair"
+    return None
+
+
+async def verify(
+    repair: Repair, sight: Sight, rules: Sequence[Rule], *, patience_s: float, beat: Callable[[], Awaitable[None]]
+) -> Look:
+    """Watch until it is proven well (steady for `steady_s`), bad for `patience_s` on end, or out of time.
+
+    Never returns NOT_YET: what is not proven in time is BAD, with the last reason.
+    """
+    terms = repair.plan.verify
+    began = time.monotonic()
+    deadline = began + terms.within_s
+    since, last = began, Look(Seen.NOT_YET, "nothing seen yet")
+    while True:
+        now = time.monotonic()
+        seen = look(repair, sight.snapshot(), rules)
+        if seen.seen is not last.seen:
+            since = now
+        last = seen
+        if seen.seen is Seen.WELL and now - since >= terms.steady_s:
+            return seen
+        if seen.seen is Seen.BAD and now - since >= patience_s:
+            return seen
+        if now >= deadline and seen.seen is not Seen.WELL:
+            return Look(Seen.BAD, f"not well within {terms.within_s:g} s: {seen.why}")
+        await beat()
+        until = {Seen.WELL: since + terms.steady_s, Seen.BAD: since + patience_s, Seen.NOT_YET: deadline}[seen.seen]
+        await sight.changed(min(max(until - now, 0.01), 5.0))

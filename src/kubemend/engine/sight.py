@@ -1,0 +1,53 @@
+"""A live view of one cluster for the guard and the detector, on top of the watch cache."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+
+from kubemend.cluster.cache import WatchCache
+from kubemend.cluster.reader import Reader
+from kubemend.model.objects import Obj
+from kubemend.model.snapshot import Snapshot
+
+
+class LiveSight:
+    """The cache's snapshot, and waiting for it to change."""
+
+    def __init__(self, cache: WatchCache) -> None:
+        self._cache = cache
+        self._change = asyncio.Event()
+
+    def snapshot(self) -> Snapshot:
+        """What is known now. Cheap: the objects are shared, not copied."""
+        return self._cache.snapshot()
+
+    async def changed(self, within_s: float) -> None:
+        """Return at the next change after this call, or after `within_s` seconds."""
+        waiting = self._change
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waiting.wait(), within_s)
+
+    async def follow(self) -> None:
+        """Wake the waiting at every change. Runs as long as the cache does."""
+        async for _ in self._cache.changes():
+            # A fresh event for who waits from now on; the old one wakes everybody who waited until now.
+            woken, self._change = self._change, asyncio.Event()
+            woken.set()
+
+
+@asynccontextmanager
+async def open_sight(
+    reader: Reader, kinds: Iterable[type[Obj]], *, cluster: str, namespace: str | None
+) -> AsyncIterator[LiveSight]:
+    """List and watch these kinds until the block ends; the first lists are in when it begins."""
+    async with WatchCache(reader, tuple(kinds), namespace=namespace, cluster=cluster) as cache:
+        sight = LiveSight(cache)
+        following = asyncio.create_task(sight.follow())
+        try:
+            yield sight
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following

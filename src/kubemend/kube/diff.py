@@ -1,0 +1,94 @@
+"""What differs between two versions of an object, for people (`unified`) and for programs (`changed`)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+import yaml
+
+from kubemend.kube.fields import SERVER_METADATA, same
+from kubemend.model.pointer import pointer
+
+_FIRST = ("apiVersion", "kind", "metadata")
+_CONTEXT = 3
+Steps = tuple[str | int, ...]
+
+
+def without_server_fields(obj: dict[str, Any]) -> dict[str, Any]:
+    """The object without `status` and what the server sets in `metadata`: what its author wrote, and defaults."""
+    own = {k: v for k, v in obj.items() if k != "status"}
+    if isinstance(own.get("metadata"), dict):
+        own["metadata"] = {k: v for k, v in own["metadata"].items() if k not in SERVER_METADATA}
+    return own
+
+
+def unified(before: dict[str, Any] | None, after: dict[str, Any] | None, name: str) -> str:
+    """A unified diff of the objects as YAML, server-set fields dropped; empty when nothing else differs.
+
+    None stands for an object that isn't there. The values of a Secret are masked as `kubectl diff` does it:
+    one can see that a value changed, never what it is.
+    """
+    old, new = (without_server_fields(o) if o is not None else {} for o in (before, after))
+    old, new = _masked(old, new, "before"), _masked(new, old, "after")
+    lines = difflib.unified_diff(
+        _yaml(old),
+        _yaml(new),
+        fromfile="/dev/null" if before is None else f"{name} (before)",
+        tofile="/dev/null" if after is None else f"{name} (after)",
+        n=_CONTEXT,
+    )
+    return "".join(lines)
+
+
+def _masked(obj: dict[str, Any], other: dict[str, Any], side: str) -> dict[str, Any]:
+    if obj.get("kind") != "Secret":
+        return obj
+    masked = dict(obj)
+    for field in ("data", "stringData"):
+        if isinstance(obj.get(field), dict):
+            there = other.get(field)
+            there = there if isinstance(there, dict) else {}
+            masked[field] = {
+                k: f"*** ({side})" if k in there and there[k] != v else "***" for k, v in obj[field].items()
+            }
+    return masked
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks, so that a change in one shows as a change of that line."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _yaml(obj: dict[str, Any]) -> list[str]:
+    """Keys in kubectl's alphabetical order, but for the three that say what the object is."""
+    keys = [k for k in _FIRST if k in obj] + sorted(k for k in obj if k not in _FIRST)
+    parts = (yaml.dump({k: obj[k]}, Dumper=_Dumper, width=float("inf"), allow_unicode=True) for k in keys)
+    return "".join(parts).splitlines(keepends=True)
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(JSON Pointer, old, new) of every leaf that differs, server-set fields dropped; None for one that isn't there.
+
+    Lists are compared by index. The values are as they stand in the object, a Secret's too.
+    """
+    return list(_changed(without_server_fields(before), without_server_fields(after), ()))
+
+
+def _changed(old: Any, new: Any, at: Steps) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({**old, **new}):
+            yield from _changed(old.get(key), new.get(key), (*at, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for i, (was, now) in enumerate(zip_longest(old, new)):
+            yield from _changed(was, now, (*at, i))
+    elif not same(old, new):
+        yield pointer(*at), old, new

@@ -1,0 +1,1 @@
+"""Rules about pods and the containers in them (KM1xx)."""

@@ -1,0 +1,206 @@
+"""The containers of the pods whose trouble counts, each with what its spec says and what its status shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from kubemend.kube.rollout import last_stable
+from kubemend.model.finding import Cite, Fact, cite
+from kubemend.model.objects import (
+    Container,
+    ContainerStatus,
+    CronJob,
+    DaemonSet,
+    Deployment,
+    Job,
+    Obj,
+    Pod,
+    ReplicaSet,
+    StatefulSet,
+)
+from kubemend.model.objects.meta import condition
+from kubemend.model.objects.pod import Terminated
+from kubemend.model.snapshot import Snapshot
+
+CONTROLLERS: tuple[type[Obj], ...] = (ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob)
+"""Kinds that say whose a pod is and whether it is still wanted; every pod rule uses them."""
+
+RECENT_S = 600.0
+"""Seconds for which a restart counts: the kubelet forgets its restart back-off after ten minutes of running."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One container of one pod: its place in the status, and by name in the spec."""
+
+    pod: Pod
+    status: ContainerStatus
+    init: bool
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return self.status.name
+
+    @property
+    def title(self) -> str:
+        """How a sentence names it."""
+        return f"{'init ' if self.init else ''}container {self.name!r}"
+
+    @property
+    def steps(self) -> tuple[str | int, ...]:
+        """JSON steps from the pod to this status."""
+        return ("status", "initContainerStatuses" if self.init else "containerStatuses", self.index)
+
+    @property
+    def spec(self) -> Container | None:
+        """The container as specified."""
+        return self.pod.spec.container(self.name)
+
+    @property
+    def spec_steps(self) -> tuple[str | int, ...]:
+        """JSON steps from the pod to the container as specified."""
+        field, declared = (
+            ("initContainers", self.pod.spec.init_containers) if self.init else ("containers", self.pod.spec.containers)
+        )
+        return ("spec", field, next((i for i, c in enumerate(declared) if c.name == self.name), 0))
+
+    @property
+    def sidecar(self) -> bool:
+        """An init container that keeps running beside the others (KEP-753)."""
+        return self.init and self.spec is not None and self.spec.restart_policy == "Always"
+
+    @property
+    def waiting(self) -> str:
+        """Why it waits (CrashLoopBackOff, ErrImagePull …); empty when it doesn't."""
+        return self.status.state.waiting.reason if self.status.state.waiting else ""
+
+    @property
+    def message(self) -> str:
+        """What the kubelet says about the wait."""
+        return self.status.state.waiting.message if self.status.state.waiting else ""
+
+    @property
+    def ended(self) -> tuple[Terminated, str] | None:
+        """Its newest end, and the field that holds it: "state" while it is down, "lastState" afterwards."""
+        if self.status.state.terminated is not None:
+            return self.status.state.terminated, "state"
+        if self.status.last_state.terminated is not None:
+            return self.status.last_state.terminated, "lastState"
+        return None
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """The parameters every strategy wants: which container it is."""
+        return {"container": self.name, "init": self.init}
+
+    def cite(self, *steps: str | int) -> Cite:
+        """Cite a field of the status."""
+        return cite(self.pod, *self.steps, *steps)
+
+    def cite_spec(self, *steps: str | int) -> Cite:
+        """Cite a field of the specification."""
+        return cite(self.pod, *self.spec_steps, *steps)
+
+
+def seconds(since: datetime | None, until: datetime) -> float:
+    """Seconds from one time to another; 0 when the first is unknown, for then nothing can be called old."""
+    return (until - since).total_seconds() if since is not None else 0.0
+
+
+def containers(snapshot: Snapshot) -> Iterator[Seen]:
+    """Every container of every pod whose trouble counts, init containers first."""
+    return (seen for pod in judged(snapshot) for seen in of(pod))
+
+
+def of(pod: Pod) -> list[Seen]:
+    """Every container of one pod that has a status, init containers first."""
+    both = ((True, pod.status.init_container_statuses), (False, pod.status.container_statuses))
+    return [Seen(pod, status, init, i) for init, held in both for i, status in enumerate(held)]
+
+
+def judged(snapshot: Snapshot) -> Iterator[Pod]:
+    """The pods whose trouble counts.
+
+    Not those being deleted or done; not a failed one that its controller has replaced or whose job went well
+    in the end; not one of an old revision while the newest is being rolled out.
+    """
+    newest: dict[str, str] = {}
+    for pod in snapshot.all(Pod):
+        if pod.metadata.deletion_timestamp is not None or pod.status.phase == "Succeeded":
+            continue
+        if pod.status.phase == "Failed" and _over(snapshot, pod):
+            continue
+        if not _outdated(snapshot, pod, newest):
+            yield pod
+
+
+def _over(snapshot: Snapshot, pod: Pod) -> bool:
+    """Whether a failed pod is history: replaced by its controller, evicted, or of a job that went well in the end."""
+    if pod.status.reason in ("Evicted", "Preempting", "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity"):
+        return True
+    owner = snapshot.owner(pod)
+    if owner is None:
+        return False
+    if not isinstance(owner, Job):
+        return True
+    ended = condition(owner.status.conditions, "Complete")
+    if ended is not None and ended.status == "True":
+        return True
+    cron = snapshot.owner(owner)
+    if not isinstance(cron, CronJob) or cron.status.last_successful_time is None:
+        return False
+    return seconds(pod.metadata.creation_timestamp, cron.status.last_successful_time) > 0
+
+
+def _outdated(snapshot: Snapshot, pod: Pod, newest: dict[str, str]) -> bool:
+    """Whether a newer revision of the pod's Deployment is on its way to replace it."""
+    held = snapshot.owner(pod)
+    if not isinstance(held, ReplicaSet):
+        return False
+    deployment = snapshot.owner(held)
+    if not isinstance(deployment, Deployment) or deployment.spec.paused:
+        return False
+    key = deployment.metadata.uid
+    if key not in newest:
+        revisions = snapshot.revisions(deployment)
+        newest[key] = revisions[0].name if revisions and revisions[0].spec.replicas else ""
+    return newest[key] not in ("", held.name)
+
+
+def previous(snapshot: Snapshot, seen: Seen) -> tuple[ReplicaSet, Container] | None:
+    """The same container in the revision to go back to, when the pod is of its Deployment's newest revision."""
+    held = snapshot.owner(seen.pod)
+    deployment = snapshot.owner(held) if held is not None else None
+    if not isinstance(held, ReplicaSet) or not isinstance(deployment, Deployment):
+        return None
+    revisions = snapshot.revisions(deployment)
+    if revisions[0].name != held.name or (stable := last_stable(revisions, held)) is None:
+        return None
+    before = stable.spec.template.spec.container(seen.name)
+    return None if before is None else (stable, before)
+
+
+def ongoing(seen: Seen, now: datetime) -> bool:
+    """Whether the container's newest end is trouble still: it is down, or runs again only since a short time."""
+    if seen.ended is None:
+        return False
+    if seen.status.state.running is None:
+        return True
+    return seconds(seen.ended[0].finished_at, now) <= RECENT_S
+
+
+def outlived(seen: Seen, now: datetime) -> bool:
+    """Whether the container, ready again, has clearly run longer than before its last end, so it isn't looping.
+
+    Clearly: half as long again and ten seconds more, so that a crash at a fixed time after the start can't pass.
+    """
+    running = seen.status.state.running
+    if seen.ended is None or running is None or not seen.status.ready:
+        return False
+    ended = seen.ended[0]
+    life = seconds(ended.started_at, ended.finished_at) if ended.finished_at is not None else 0.0
+    return seconds(running.started_at, now) > 1.5 * life + 10

@@ -1,0 +1,74 @@
+"""What can go wrong with the ledger. No ledger, no write: every one of these stops a repair before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from kubemend.model.errors import KubemendError
+
+
+class StoreError(KubemendError):
+    """The ledger can't be read or written."""
+
+    code = "store-unavailable"
+    exit_status = 4
+
+
+class Moved(StoreError):
+    """A repair is not in the state, or not in the hands, that this step takes for granted."""
+
+    code = "repair-moved"
+
+
+class Held(StoreError):
+    """Another repair holds one of the objects."""
+
+    code = "object-held"
+
+
+class OverBudget(StoreError):
+    """A limit on repairs is reached."""
+
+    code = "over-budget"
+
+
+class UnknownRepair(StoreError):
+    """No repair has that id."""
+
+    code = "repair-unknown"
+    exit_status = 2
+
+
+_SIGNS = (
+    ("disk is full", "store-full", "free space on that disk, then run the same command again"),
+    ("disk I/O error", "store-full", "check the disk and the free space on it"),
+    ("readonly", "store-read-only", "make the file and its folder writable, or give another one with --store"),
+    ("locked", "store-locked", "another process holds the ledger; wait for it, or give another one with --store"),
+    ("unable to open", "store-unavailable", "check that the folder exists and may be written"),
+    ("not a database", "store-corrupt", "this file is no kubemend ledger; give another one with --store"),
+    ("malformed", "store-corrupt", "restore the file from a backup, or give another one with --store"),
+)
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn the SQL library's errors into ours, naming the ledger they came from."""
+    try:
+        yield
+    except IntegrityError:
+        raise  # callers that rely on a constraint catch it themselves
+    except (DBAPIError, OSError) as error:
+        raise _translate(error, where) from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"the ledger failed: {error}", where=where) from error
+
+
+def _translate(error: DBAPIError | OSError, where: str) -> StoreError:
+    text = str(error.orig if isinstance(error, DBAPIError) else error)
+    for sign, code, hint in _SIGNS:
+        if sign in text:
+            return StoreError(f"the ledger failed: {text}", where=where, hint=hint, code=code)
+    return StoreError(f"the ledger failed: {text}", where=where, hint="nothing is written to a cluster without it")

@@ -1,3 +1,0 @@
-package main
-
-func up(args []string) int { return 2 }
