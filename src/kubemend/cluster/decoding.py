@@ -24,6 +24,9 @@ from kubemend.model.snapshot import Unread
 
 T = TypeVar("T", bound=Obj)
 
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON: bad UTF-8 and absurd nesting have errors of their own."""
+
 LARGE = 1 << 20
 """Bytes of JSON from which the cyclic collector is paused: it made decoding up to 5.8 times slower (CPython 3.11)."""
 
@@ -36,17 +39,17 @@ class ListMeta(Struct, frozen=True, rename="camel"):
 
 
 class Page(Struct, Generic[T], frozen=True):
-    """The wire form of a list; Go writes an empty one as null."""
+    """The wire form of a list. Go writes an empty one as null; an answer without `items` is no list."""
 
+    items: tuple[T, ...] | None
     metadata: ListMeta = ListMeta()
-    items: tuple[T, ...] | None = None
 
 
 class RawPage(Struct, frozen=True):
     """A list whose items are still plain data."""
 
+    items: list[Any] | None
     metadata: ListMeta = ListMeta()
-    items: list[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,22 +86,22 @@ def unhurried(size: int) -> Iterator[None]:
         gc.enable()
 
 
-def page(kind: type[T], body: bytes | memoryview, *, where: str) -> Decoded[T]:
+def page(kind: type[T], body: bytes, *, where: str) -> Decoded[T]:
     """Decode one page of a list. Garbled when it is no list at all."""
     with unhurried(len(body)):
         try:
             read: Page[T] = _page_decoder(kind).decode(body)
         except msgspec.ValidationError:
             return _leniently(kind, body, where)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise Garbled(f"the answer is not JSON: {error}", where=where) from error
     return Decoded(read.items or (), (), read.metadata.resource_version, read.metadata.token)
 
 
-def _leniently(kind: type[T], body: bytes | memoryview, where: str) -> Decoded[T]:
+def _leniently(kind: type[T], body: bytes, where: str) -> Decoded[T]:
     try:
         raw = msgspec.json.decode(body, type=RawPage)
-    except msgspec.ValidationError as error:
+    except NOT_JSON as error:
         raise Garbled(f"the answer is not a list of {kind.__name__}: {error}", where=where) from error
     items, unread = objects(kind, raw.items or ())
     return Decoded(items, unread, raw.metadata.resource_version, raw.metadata.token)
@@ -127,21 +130,22 @@ def convert(kind: type[T], raw: Any) -> T | Unread:
         return Unread(kind.__name__, f"{title or 'an object without a name'}: {error}", namespace)
 
 
-def one(kind: type[T], body: bytes | msgspec.Raw) -> T | Unread:
+def one(kind: type[T], body: bytes | msgspec.Raw, *, where: str) -> T | Unread:
     """One object from JSON. Garbled when it is no JSON."""
     try:
-        return _decoder(kind).decode(body)  # type: ignore[no-any-return]
-    except msgspec.ValidationError:
-        return convert(kind, msgspec.json.decode(body))
-    except msgspec.DecodeError as error:
-        raise Garbled(f"the answer is not JSON: {error}") from error
+        try:
+            return _decoder(kind).decode(body)  # type: ignore[no-any-return]
+        except msgspec.ValidationError:
+            return convert(kind, msgspec.json.decode(body))
+    except NOT_JSON as error:
+        raise Garbled(f"the answer is not JSON: {error}", where=where) from error
 
 
 def mapping(body: bytes, *, where: str) -> dict[str, Any]:
     """A JSON object as it is. Garbled when it is something else."""
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise Garbled(f"the answer is not a JSON object: {error}", where=where) from error
 
 

@@ -230,7 +230,7 @@ def parse_status(body: bytes) -> Status | None:
     """The Status in an error body, or None when it is something else."""
     try:
         status = msgspec.json.decode(body, type=Status)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return status if status.kind == "Status" else None
 

@@ -78,7 +78,7 @@ def _field(merged: Object, key: str, value: Any, schema: Schema, at: str) -> Non
         else:
             merged[key] = _map(old, value, {} if how is None or isinstance(how, List) else how, at)
     elif isinstance(value, list) and isinstance(old, list) and isinstance(how, List):
-        merged[key] = _list(old, value, how, at)
+        merged[key], _ = _list(old, value, how, at)
     elif isinstance(value, list) and isinstance(old, list):
         merged[key] = _plain(value)
     else:
@@ -114,19 +114,21 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list) else value
 
 
-def _list(old: list[Any], patch: list[Any], how: List, at: str) -> list[Any]:
+def _list(old: list[Any], patch: list[Any], how: List, at: str) -> tuple[list[Any], list[Any]]:
+    """The merged list, and the old one as an element order may refer to it afterwards.
+
+    Upstream deletes and appends in the old list's own memory, so where an element went, a new one counts as old.
+    """
     if not old and not patch:
-        return old
-    of_maps = _of_maps([*old, *patch], at)
-    if not of_maps:
-        both = list(dict.fromkeys([*old, *patch]))
-        return _arranged(both, patch, old, _itself)
+        return old, old
+    if not _of_maps([*old, *patch], at):
+        return _arranged(list(dict.fromkeys([*old, *patch])), patch, old, _itself), old
     if not how.key:
         raise PatchError("a list of plain values can't hold maps", where=at)
+    key_of = _keyed(how.key, at)
     kept, plain, replaced = _special(old, patch, how.key, at)
     if replaced:
-        return [_plain(v) for v in plain]
-    key_of = _keyed(how.key, at)
+        return _arranged([_plain(v) for v in plain], [], plain, key_of), old
     merged = list(kept)
     for item in plain:
         index = next((i for i, v in enumerate(merged) if v.get(how.key) == key_of(item)), None)
@@ -134,7 +136,7 @@ def _list(old: list[Any], patch: list[Any], how: List, at: str) -> list[Any]:
             merged.append(_plain(item))
         else:
             merged[index] = _map(merged[index], item, how.of, f"{at}[{key_of(item)}]")
-    return _arranged(merged, plain, kept, key_of)
+    return _arranged(merged, plain, kept, key_of), merged[: len(old)]
 
 
 def _of_maps(items: list[Any], at: str) -> bool:
@@ -208,17 +210,24 @@ def _order(merged: Object, patch: Object, field: str, schema: Schema, at: str) -
         raise PatchError(f"{_ORDER}{field} needs a list that merges", where=at)
     key_of = _keyed(how.key, at) if how.key else _itself
     _check_order(patch.get(field, []), order, key_of, at)
+    if lists and not any(lists):
+        raise PatchError(f"{_ORDER}{field} finds no elements", where=at)
     if len(lists) == 2:
-        merged[field] = _arranged(_list(*lists, how, at), order, merged[field], key_of)
+        items, old = _list(lists[0], lists[1], how, at)
+        merged[field] = _arranged(items, order, old, key_of)
     elif lists:
         merged[field] = _arranged(_undirected(lists[0]), order, lists[0], key_of)
 
 
 def _check_order(new: list[Any], order: list[Any], key_of: KeyOf, at: str) -> None:
     """Every element that the patch sets must be in the order given, in the same sequence."""
-    ranks = _ranks(order, key_of)
-    places = [ranks.get(key_of(v), -1) for v in new if not _is_directed(v)]
-    if order and (-1 in places or places != sorted(places)):
+    left = [v for v in new if not (_is_directed(v) and v[_PATCH] == "delete")]
+    for place in order:
+        while left and _is_directed(left[0]):
+            left.pop(0)
+        if left and key_of(left[0]) == key_of(place):
+            left.pop(0)
+    if order and left:
         raise PatchError(f"{_ORDER} doesn't hold the patch's elements in their order", where=at)
 
 

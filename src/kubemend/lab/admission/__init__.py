@@ -1,0 +1,1 @@
+"""What the API server fills in, checks and refuses before an object is stored."""

@@ -1,0 +1,1 @@
+"""Rules about pods that no node takes (KM2xx)."""

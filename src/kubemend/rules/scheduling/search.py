@@ -1,0 +1,201 @@
+"""The search of a waiting pod for a node, followed filter by filter to where it ends.
+
+Nodes drop out in the order selector, node affinity, taints, cordon, room, other pods, so that each waiting pod has
+exactly one stage at which the last node was lost, and so exactly one rule speaks of it. The scheduler's own message
+isn't parsed: it counts nodes per reason, but doesn't say which reason to lift.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+from kubemend.kube.scheduling import affinity_misfit, free, misfit, requests, tolerates
+from kubemend.kube.selectors import subset
+from kubemend.model.finding import Cite, cite
+from kubemend.model.objects import Node, PersistentVolumeClaim, Pod
+from kubemend.model.objects.meta import condition
+from kubemend.model.objects.node import Taint
+from kubemend.model.ref import Ref
+from kubemend.model.snapshot import Snapshot
+from kubemend.rules.pod.seen import judged, seconds
+from kubemend.rules.storage.claims import claims_of, unbound
+
+GRACE_S = 60.0
+"""Seconds for which a pod may wait for what other pods, or an autoscaler, may give it by themselves."""
+
+CORDON = "node.kubernetes.io/unschedulable"
+"""The taint that the node controller puts on a cordoned node."""
+
+Stage = Literal["claim", "node-selector", "node-affinity", "taint", "cordon", "resource", "other-pods"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where the search ended.
+
+    nodes: those that came as far as this stage and no further. down: those that would have come on, were they ready.
+    """
+
+    stage: Stage
+    nodes: tuple[Node, ...] = ()
+    down: tuple[Node, ...] = ()
+
+    @property
+    def depends(self) -> tuple[Ref, ...]:
+        """Nodes whose own faults would explain this one."""
+        return tuple(n.ref for n in self.down)
+
+
+@dataclass(frozen=True)
+class Search:
+    """One snapshot's nodes with what is free on them, and the verdict on each waiting pod."""
+
+    snapshot: Snapshot
+    _known: dict[str, Verdict | None] = field(default_factory=dict)
+
+    def ended(self, *stages: Stage) -> Iterator[tuple[Pod, Verdict]]:
+        """The waiting pods whose search ended at one of these stages."""
+        for pod in waiting(self.snapshot):
+            verdict = self.verdict(pod)
+            if verdict is not None and verdict.stage in stages:
+                yield pod, verdict
+
+    def verdict(self, pod: Pod) -> Verdict | None:
+        """Where one pod's search ended; None when some node would take it. Pods of one controller are alike."""
+        controller = pod.metadata.controller
+        key = pod.metadata.uid if controller is None or pod.spec.volumes else controller.uid
+        if key not in self._known:
+            self._known[key] = self._follow(pod)
+        return self._known[key]
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """The nodes that aren't being deleted."""
+        return [n for n in self.snapshot.all(Node) if n.metadata.deletion_timestamp is None]
+
+    @cached_property
+    def room(self) -> dict[str, dict[str, Decimal]]:
+        """What is free on each node once the pods being deleted are gone."""
+        held: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self._staying:
+            held[pod.spec.node_name].append(pod)
+        return {n.name: free(n, held.get(n.name, ())) for n in self.nodes}
+
+    @cached_property
+    def _staying(self) -> list[Pod]:
+        return [p for p in self.snapshot.all(Pod) if p.spec.node_name and p.metadata.deletion_timestamp is None]
+
+    @property
+    def partial(self) -> bool:
+        """Whether pods of other namespaces weren't read, so that less may be free than it seems."""
+        return self.snapshot.namespace is not None or any(u.kind == "Pod" for u in self.snapshot.unread)
+
+    def _follow(self, pod: Pod) -> Verdict | None:
+        if _awaits_claim(self.snapshot, pod):
+            return Verdict("claim")
+        spec, left = pod.spec, self.nodes
+        if not (chosen := [n for n in left if subset(spec.node_selector, n.metadata.labels)]):
+            return Verdict("node-selector", tuple(left))
+        if not (liked := [n for n in chosen if "node-affinity" not in self._misfits(pod, n)]):
+            return Verdict("node-affinity", tuple(chosen))
+        down = tuple(n for n in liked if is_down(n))
+        if not (open_ := [n for n in liked if not repelling(pod, n) and not (is_down(n) and n not in down)]):
+            return Verdict("taint", tuple(liked), down)
+        return self._placed(pod, [n for n in open_ if n not in down], down)
+
+    def _placed(self, pod: Pod, nodes: list[Node], down: tuple[Node, ...]) -> Verdict | None:
+        shut = [n for n in nodes if is_cordoned(pod, n)]
+        offered = [n for n in nodes if n not in shut]
+        roomy = [n for n in offered if self.has_room(pod, n)]
+        if any(not self._others(pod, n) for n in roomy):
+            return None
+        if spare := [n for n in shut if self.has_room(pod, n) and not self._others(pod, n)]:
+            return Verdict("cordon", tuple(spare), down)
+        if roomy:
+            return Verdict("other-pods", tuple(roomy), down)
+        return Verdict("resource", tuple(offered or shut), down) if nodes else Verdict("taint", (), down)
+
+    def has_room(self, pod: Pod, node: Node) -> bool:
+        """Whether the node has all that the pod asks for."""
+        return not self._misfits(pod, node) & {"cpu", "memory", "pods", "resource"}
+
+    def _misfits(self, pod: Pod, node: Node) -> set[str]:
+        return {m.kind for m in misfit(pod.spec, pod.metadata.labels, node, self.room[node.name])}
+
+    def others(self, pod: Pod, node: Node) -> tuple[str, ...]:
+        """Why the pods that are there keep the pod off the node: kinds of misfit."""
+        found = affinity_misfit(
+            pod.spec, pod.namespace, pod.metadata.labels, node, self.nodes, self._concerned(pod)
+        )
+        return tuple(m.kind for m in found)
+
+    _others = others
+
+    def _concerned(self, pod: Pod) -> list[Pod]:
+        """The placed pods that can matter to this one: its namespace's (all, if it says so), and the choosy ones."""
+        wide = pod.spec.affinity is not None
+        return [p for p in self._staying if wide or p.namespace == pod.namespace or p.spec.affinity is not None]
+
+
+def waiting(snapshot: Snapshot) -> Iterator[Pod]:
+    """The pods that the scheduler said it can't place, or has left without a word for a minute."""
+    for pod in judged(snapshot):
+        if pod.status.phase != "Pending" or pod.spec.node_name:
+            continue
+        told = condition(pod.status.conditions, "PodScheduled")
+        reason = told.reason if told is not None and told.status == "False" else ""
+        if reason == "Unschedulable" or (not reason and older(pod, snapshot)):
+            yield pod
+
+
+def older(pod: Pod, snapshot: Snapshot, than: float = GRACE_S) -> bool:
+    """Whether the pod has existed for longer than that many seconds."""
+    return seconds(pod.metadata.creation_timestamp, snapshot.taken_at) > than
+
+
+def said(pod: Pod) -> Cite:
+    """Where it stands that the pod has no place."""
+    at = next((i for i, c in enumerate(pod.status.conditions) if c.type == "PodScheduled"), None)
+    return cite(pod, "status", "phase") if at is None else cite(pod, "status", "conditions", at, "reason")
+
+
+def is_down(node: Node) -> bool:
+    """Whether the node says, or is said, not to be ready."""
+    ready = condition(node.status.conditions, "Ready")
+    return ready is not None and ready.status != "True"
+
+
+def repelling(pod: Pod, node: Node) -> list[Taint]:
+    """The node's taints that keep the pod away, but for a cordon's."""
+    return [
+        t
+        for t in node.spec.taints
+        if t.effect in ("NoSchedule", "NoExecute") and t.key != CORDON and not tolerates(pod.spec.tolerations, t)
+    ]
+
+
+def is_cordoned(pod: Pod, node: Node) -> bool:
+    """Whether a cordon keeps the pod off the node (a DaemonSet's pods tolerate it)."""
+    cordon = Taint(key=CORDON, effect="NoSchedule")
+    return (node.spec.unschedulable or cordon in node.spec.taints) and not tolerates(pod.spec.tolerations, cordon)
+
+
+def short(pod: Pod, room: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """What the pod asks for beyond what there is, per resource."""
+    wanted = {**requests(pod.spec), "pods": Decimal(1)}
+    return {name: amount for name, amount in wanted.items() if amount > max(room.get(name, Decimal()), Decimal())}
+
+
+def _awaits_claim(snapshot: Snapshot, pod: Pod) -> bool:
+    for name in claims_of(pod):
+        claim = snapshot.get(PersistentVolumeClaim, pod.namespace, name)
+        if claim is None:
+            return snapshot.was_read(PersistentVolumeClaim, pod.namespace)
+        if unbound(claim) and not _waits_for_pod(snapshot, claim):
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Rules about the way traffic takes to pods (KM5xx)."""

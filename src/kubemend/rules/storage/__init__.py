@@ -1,0 +1,1 @@
+"""Rules about volumes and the claims on them (KM3xx)."""

@@ -1,0 +1,1 @@
+"""Rules about the controllers that make pods (KM4xx)."""
