@@ -1,1 +1,93 @@
-"""Puts `tests/` on the path, so that every test can import the helpers that stand here (`worlds`)."""
+"""What all suites share: clusters to work on, and the count of each suite at the end.
+
+pytest puts `tests/` on the path for this file's sake, so every test can import the helpers that stand here (`worlds`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from testbed.build import BuildError, build  # noqa: E402  (the path is set just above)
+from testbed.plane import ControlPlane  # noqa: E402
+
+_NO_PROGRAMS = pytest.StashKey[str]()
+_COUNTED = ("passed", "failed", "error", "skipped")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the test bed's programs, so that `-m "not control_plane"` leaves it out."""
+    for item in _on_programs(items):
+        item.add_marker(pytest.mark.control_plane)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the programs before the first test: a first build takes longer than any one test may."""
+    if session.config.option.collectonly or not any(_on_programs(session.items)):
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            build()
+    except BuildError as error:
+        session.config.stash[_NO_PROGRAMS] = str(error)
+
+
+def _on_programs(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    return (i for i in items if "programs" in getattr(i, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def programs(request: pytest.FixtureRequest) -> Path:
+    """The folder with `testbed` and `kubectl`. Without it a person's run skips, and CI fails."""
+    missing = request.config.stash.get(_NO_PROGRAMS, None)
+    if missing is None:
+        return build()
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def kubectl(programs: Path) -> Path:
+    """Stock kubectl."""
+    return programs / "kubectl"
+
+
+@pytest.fixture(scope="session")
+def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real control plane without nodes, shared by the session: a test works in a namespace of its own."""
+    with ControlPlane(programs, tmp_path_factory.mktemp("plane")) as plane:
+        yield plane
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count and time each suite (each folder of `tests/`), before pytest's own closing line."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    seconds: Counter[str] = Counter()
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                suite = _suite(report.nodeid)
+                seconds[suite] += report.duration
+                counts[suite][outcome] += 1
+    if not counts:
+        return
+    terminalreporter.write_line(f"{'suite':<16}" + "".join(f"{o:>9}" for o in _COUNTED) + f"{'seconds':>10}")
+    for suite, tally in sorted(counts.items()):
+        numbers = "".join(f"{tally[o]:>9}" for o in _COUNTED)
+        terminalreporter.write_line(f"{suite:<16}{numbers}{seconds[suite]:>10.1f}")
+
+
+def _suite(nodeid: str) -> str:
+    parts = Path(nodeid.partition("::")[0]).parts
+    return parts[1] if len(parts) > 2 else "tests"

@@ -43,7 +43,7 @@ def judged(case: Path) -> tuple[Rule, World, list[Finding]]:
 
 def shown(finding: Finding, wanted: dict[str, Any]) -> dict[str, Any]:
     """The part of a finding that a case speaks of, in the case's words."""
-    facts = {k: plain(v) for k, v in finding.facts.items()}
+    facts = {k: list(v) if isinstance(v, tuple) else v for k, v in finding.facts.items()}
     found = {
         "about": str(finding.about),
         "subject": str(finding.subject),

@@ -1,1 +1,1 @@
-"""The only room that talks to Kubernetes: kubeconfig and logins, Reader, Writer, watch cache, collector, snapshot files."""
+"""The only room that talks to Kubernetes: logins, Reader, Writer, watch cache, collector, snapshot files."""

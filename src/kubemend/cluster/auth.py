@@ -59,7 +59,7 @@ class Static:
         """Always the same."""
         return self._credential
 
-    async def refresh(self, refused: Credential) -> bool:  # noqa: ARG002 - there is only this one
+    async def refresh(self, refused: Credential) -> bool:
         """There is nothing newer."""
         return False
 

@@ -16,7 +16,7 @@ def full_jitter(attempt: int, *, base: float, cap: float) -> float:
 class Backoff:
     """A growing pause between failures of something that must go on for ever; a success sets it back.
 
-    The upper half of each step is random, never the whole: a pause near nothing would ask a failing server again at once.
+    Only the upper half of each step is random: a pause near nothing would ask a failing server again at once.
     """
 
     def __init__(self, *, base: float, cap: float) -> None:

@@ -172,10 +172,13 @@ def _in_cluster() -> Selected | None:
 
 
 def _checked(selected: Selected) -> str:
-    server = selected.cluster.server
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"the server {server!r} is no http(s) address", where=f"context {selected.name}")
-    if parts.username or parts.password:
-        raise ConfigError("the server address holds a password", where=f"context {selected.name}")
-    return server.rstrip("/")
+    """The server's address, if it is one. It isn't quoted when it isn't: it may hold a password."""
+    where = f"context {selected.name}"
+    try:
+        parts = urlsplit(selected.cluster.server)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ConfigError("the cluster's server is no http(s) address", where=where) from error
+    if not usable or parts.username or parts.password:
+        raise ConfigError("the cluster's server is no plain http(s) address", where=where)
+    return selected.cluster.server.rstrip("/")

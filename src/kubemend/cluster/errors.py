@@ -5,6 +5,7 @@
     ├── NotASnapshot      a file or directory that holds no snapshot
     ├── LoginFailed       no credentials could be had
     ├── Unreachable       nothing was sent: no connection; or a read was cut off
+    │   └── Untrusted     TLS: one side does not trust the other
     ├── TimedOut          a read took longer than its limit
     ├── OutcomeUnknown    a write was sent and its answer never came
     ├── Garbled           the answer is not what the API would say
@@ -75,6 +76,13 @@ class Unreachable(ClusterError):
     code = "cluster-unreachable"
     exit_status = 3
     retryable = True
+
+
+class Untrusted(Unreachable):
+    """The server's certificate is not trusted, or the server didn't trust ours."""
+
+    code = "tls-untrusted"
+    retryable = False
 
 
 class TimedOut(ClusterError):

@@ -37,24 +37,21 @@ def _from_environment(server: str) -> str | None:
     host = parts.hostname or ""
     proxies = urllib.request.getproxies_environment()
     found = proxies.get(parts.scheme)
-    if found is None or is_loopback(host) or urllib.request.proxy_bypass_environment(host, proxies):
+    if found is None or is_loopback(host):
         return None
-    return None if _in_bypassed_network(host, proxies.get("no", "")) else found
+    return None if any(_bypasses(entry.strip(), host) for entry in proxies.get("no", "").split(",")) else found
 
 
-def _in_bypassed_network(host: str, listed: str) -> bool:
-    # NO_PROXY with networks (10.0.0.0/8) is what cluster people write, and urllib knows names only.
+def _bypasses(entry: str, host: str) -> bool:
+    """Whether an entry of NO_PROXY covers a host: "*", a domain with those below it, an address, or a network."""
     address = _address(host)
-    if address is None:
-        return False
-    for entry in listed.split(","):
+    if address is not None:
         try:
-            network = ipaddress.ip_network(entry.strip(), strict=False)
+            return entry == "*" or address in ipaddress.ip_network(entry, strict=False)
         except ValueError:
-            continue
-        if address in network:
-            return True
-    return False
+            return False
+    domain = entry.removeprefix("*.").lstrip(".").lower()
+    return entry == "*" or (bool(domain) and (host == domain or host.endswith(f".{domain}")))
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -77,8 +77,8 @@ class Repairs:
         `limits` None is a person's own undo or direct order beyond budgets; `approved` True demands an unexpired,
         unused approval of exactly this plan's hash.
         """
-        now = time.time()
         async with self._database.transaction() as connection:
+            now = time.time()
             await refuse_if_paused(connection)
             if approved:
                 await _use_approval(connection, repair, now)
@@ -285,8 +285,8 @@ async def _check_limits(connection: AsyncConnection, repair: Repair, limits: Lim
     begun = TABLE.c.started_at.is_not(None)
     attempts = await count(TABLE.c.fingerprint == repair.plan.fingerprint, begun, TABLE.c.started_at > now - DAY)
     target, namespace = str(repair.plan.target), repair.plan.target.namespace
-    ended = (TABLE.c.target == target, begun, TABLE.c.updated_at > now - limits.cooldown_s, TABLE.c.id != repair.id)
     is_open = TABLE.c.state.in_(OPEN)
+    ended = (TABLE.c.target == target, begun, ~is_open, TABLE.c.updated_at > now - limits.cooldown_s)
     for used, cap, what in (
         (attempts, limits.attempts, "attempts at this incident in 24 h"),
         (await count(*ended), 1, f"repair of {target} within {limits.cooldown_s:g} s (cooldown)"),

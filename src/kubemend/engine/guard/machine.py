@@ -31,7 +31,7 @@ CONFLICTS = 8
 """How often one change is retried when only fields of others (status, mostly) moved the object's version."""
 
 
-class Refused(KubemendError):
+class Stopped(KubemendError):
     """The guard won't do it."""
 
     code = "refused"
@@ -81,7 +81,7 @@ class Guard:
 
     def _demand_writes(self) -> None:
         if self.policy.mode is Mode.READ_ONLY:
-            raise Refused(
+            raise Stopped(
                 "read-only mode: nothing is written to the cluster",
                 code="read-only",
                 hint="add --allow-changes (each change asks first) or --auto-fix",
@@ -92,13 +92,13 @@ class Guard:
     async def carry_out(self, repair: Repair, *, actor: str) -> Repair:
         """Run a repair from its approval (or its policy's yes) to its end. Returns it in its last state.
 
-        Raises Refused, Paused, Held, OverBudget or Moved before anything is touched.
+        Raises Stopped, Paused, Held, OverBudget or Moved before anything is touched.
         """
         self._demand_writes()
         verdict, why = self.policy.decide(repair.plan)
         needs_yes = verdict is not Verdict.AUTO or repair.state is State.AWAITING_APPROVAL
         if needs_yes and repair.state is State.PROPOSED:
-            raise Refused(f"this plan needs a person's yes: {why}", where=repair.id, code="approval-required")
+            raise Stopped(f"this plan needs a person's yes: {why}", where=repair.id, code="approval-required")
         repair = await self._ledger.repairs.begin(
             repair,
             objects=_names(repair),
@@ -166,12 +166,12 @@ class Guard:
                 continue
             try:
                 repair = await self._apply_one(repair, index)
-            except (ClusterError, Refused, Paused) as error:
+            except (ClusterError, Stopped, Paused) as error:
                 return await self._apply_failed(repair, error)
         return await self._move(repair, State.VERIFYING, "all changes made")
 
     async def _apply_failed(self, repair: Repair, error: KubemendError) -> Repair:
-        if isinstance(error, Refused) and error.code == "outcome-unknown":
+        if isinstance(error, Stopped) and error.code == "outcome-unknown":
             return await self._move(repair, State.ESCALATED, error.message)
         if any(s.after is not None for s in repair.steps):
             return await self._move(repair, State.ROLLING_BACK, f"a later change failed: {error.message}")
@@ -184,7 +184,7 @@ class Guard:
             if _done(change, live, step, repair.id):
                 return await self._applied(repair, index, live or {}, "found already made")
             if not _untouched(change, step.before, live):
-                raise Refused(f"{change.target} was changed by someone else since the plan", code="object-changed")
+                raise Stopped(f"{change.target} was changed by someone else since the plan", code="object-changed")
             repair = await self._ledger.repairs.intend(repair, _intent(change, live, "apply"))
             self._tell(repair, f"{type(change).__name__.lower()} {change.target}")
             try:
@@ -205,7 +205,7 @@ class Guard:
             if isinstance(change, Delete):
                 await self._until_gone(change)
             return await self._applied(repair, index, after, "ok")
-        raise Refused(f"{change.target} changes faster than it can be written", code="object-changed")
+        raise Stopped(f"{change.target} changes faster than it can be written", code="object-changed")
 
     async def _applied(self, repair: Repair, index: int, after: Object, result: str) -> Repair:
         steps = tuple(msgspec.structs.replace(s, after=after) if i == index else s for i, s in enumerate(repair.steps))
@@ -219,7 +219,7 @@ class Guard:
                 return await self._hands.live(change.target)
             except (Unreachable, TimedOut, ServerError) as error:
                 if time.monotonic() > deadline:
-                    raise Refused(
+                    raise Stopped(
                         f"it is unknown whether {change.target} was written: {error.message}", code="outcome-unknown"
                     ) from error
                 await self._sight.changed(2.0)
@@ -229,7 +229,7 @@ class Guard:
         while (live := await self._hands.live(change.target)) is not None and live["metadata"]["uid"] == change.uid:
             if time.monotonic() > deadline:
                 held = live["metadata"].get("finalizers", [])
-                raise Refused(f"{change.target} is still there 30 s after its deletion (finalizers {held})")
+                raise Stopped(f"{change.target} is still there 30 s after its deletion (finalizers {held})")
             await self._sight.changed(0.5)
 
     async def _verify(self, repair: Repair) -> Repair:
@@ -249,7 +249,7 @@ class Guard:
         """Take back a finished repair, because a person asked. Their request is the approval."""
         self._demand_writes()
         if repair.state not in (State.SUCCEEDED, State.ESCALATED):
-            raise Refused(
+            raise Stopped(
                 f"repair {repair.id} is {repair.state}; only one that succeeded or was escalated can be undone",
                 code="not-undoable",
             )
@@ -257,7 +257,7 @@ class Guard:
             for access in permissions(change):
                 answer = await self._reader.allowed(access, namespace=change.target.namespace)
                 if not answer.allowed:
-                    raise Refused(
+                    raise Stopped(
                         f"you may not {access.verb} {access.resource} in {change.target.namespace}",
                         code="forbidden",
                         hint="kubemend rbac fixer",
@@ -273,7 +273,7 @@ class Guard:
                 continue
             try:
                 repair = await self._undo_one(repair, index)
-            except (ClusterError, Refused, Paused) as error:
+            except (ClusterError, Stopped, Paused) as error:
                 return await self._move(repair, State.ESCALATED, f"could not take it back: {error.message}")
         done = "undone as asked" if repair.undo else f"taken back: {why}"
         return await self._move(repair, State.ROLLED_BACK, done)
@@ -286,7 +286,7 @@ class Guard:
             if restored(change, step.before, after, live):
                 break
             if (theirs := foreign(change, step.before, after, live)) is not None:
-                raise Refused(f"{change.target} was changed by someone else since: {theirs}", code="object-changed")
+                raise Stopped(f"{change.target} was changed by someone else since: {theirs}", code="object-changed")
             repair = await self._ledger.repairs.intend(repair, _intent(change, live, "undo"))
             self._tell(repair, f"taking back {type(change).__name__.lower()} {change.target}")
             try:
@@ -299,7 +299,7 @@ class Guard:
                 raise
             repair = await self._ledger.repairs.outcome(repair, {"result": "ok", "change": index})
         else:
-            raise Refused(f"{change.target} is not as it was before after {CONFLICTS} attempts")
+            raise Stopped(f"{change.target} is not as it was before after {CONFLICTS} attempts")
         steps = tuple(msgspec.structs.replace(s, undone=True) if i == index else s for i, s in enumerate(repair.steps))
         return await self._ledger.repairs.outcome(repair, {"result": "as before", "change": index}, steps=steps)
 

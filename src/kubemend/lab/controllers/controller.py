@@ -6,16 +6,18 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from kubemend.lab.api import Change, Object
 from kubemend.lab.events import Recorder
-from kubemend.lab.fields import Key, controller, key, labels, namespace, ready, selects, spec, uid
+from kubemend.lab.fields import Key, controller, difference, key, labels, namespace, ready, selects, spec, status, uid
 from kubemend.lab.informer import Informer
 from kubemend.lab.queue import Queue
 from kubemend.model.errors import KubemendError
 
 log = logging.getLogger(__name__)
+
+K = TypeVar("K")
 
 FIRST_RETRY_S = 0.01
 LAST_RETRY_S = 300.0
@@ -68,26 +70,73 @@ class World:
             self._ready.setdefault(uid(obj), self.time())
 
 
-class Controller(ABC):
-    """Brings objects of one kind to what their spec says.
+class Worker(ABC, Generic[K]):
+    """Works through keys one by one. What goes wrong with one of them is retried later and stops no other."""
 
-    kind: what it reconciles. sees: further kinds whose changes matter to it. component: its name in events.
-    """
-
-    kind: ClassVar[str]
-    sees: ClassVar[tuple[str, ...]] = ()
     component: ClassVar[str]
+    """Its name in events and logs."""
 
     def __init__(self, world: World) -> None:
         self.world, self.seen = world, world.seen
         self.recorder = world.recorder(self.component)
-        self._queue: Queue[Key] = Queue()
-        self._failures: dict[Key, int] = {}
-        self.seen.listen(self._notice)
+        self.queue: Queue[K] = Queue()
+        self._failures: dict[K, int] = {}
+        self.seen.listen(self.notice)
+
+    @abstractmethod
+    def notice(self, change: Change, obj: Object, before: Object | None) -> None:
+        """Put into the queue what a change may matter to."""
+
+    @abstractmethod
+    async def work(self, due: K) -> float | None:
+        """Do what is due. Returns real seconds after which to look again, if any."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while True:
+                await self._one(await self.queue.get())
+        finally:
+            self.queue.close()
+            self.seen.unlisten(self.notice)
+
+    async def _one(self, due: K) -> None:
+        # A task of its own, so that whatever goes wrong with one object is reported and stays with that object.
+        task = asyncio.create_task(self.work(due))
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        if (error := task.exception()) is None:
+            self._failures.pop(due, None)
+            if (again := task.result()) is not None:
+                self.queue.add_after(due, again)
+        else:
+            self._retry(due, error)
+
+    def _retry(self, due: K, error: BaseException) -> None:
+        expected = isinstance(error, KubemendError)
+        level = logging.DEBUG if expected else logging.ERROR
+        log.log(level, "%s: %s: %s", self.component, due, error, exc_info=None if expected else error)
+        count = self._failures[due] = self._failures.get(due, 0) + 1
+        self.queue.add_after(due, min(FIRST_RETRY_S * 2 ** min(count, 20), LAST_RETRY_S * self.world.pace + 1))
+
+
+class Controller(Worker[Key]):
+    """Brings objects of one kind to what their spec says.
+
+    kind: what it reconciles. sees: further kinds whose changes matter to it.
+    """
+
+    kind: ClassVar[str]
+    sees: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     async def reconcile(self, obj: Object) -> float | None:
         """Look at one object and do what is due. Returns real seconds after which to look again, if any."""
+
+    async def gone(self, key: Key) -> None:
+        """Called when an object of `kind` is no more."""
 
     def affected(self, obj: Object, before: Object | None) -> Iterable[Key]:
         """Which objects of `kind` a change of `obj` may matter to: itself, and its controller now and before."""
@@ -98,9 +147,6 @@ class Controller(ABC):
             if owner is not None and owner["kind"] == self.kind:
                 yield namespace(obj), owner["name"]
 
-    def forget(self, gone: Key) -> None:
-        """Called when an object of `kind` is no more."""
-
     def selecting(self, orphan: Object) -> Iterable[Key]:
         """The objects of `kind` whose selector matches an object that nobody controls."""
         if controller(orphan) is None and labels(orphan):
@@ -108,47 +154,21 @@ class Controller(ABC):
                 if selects(spec(owner).get("selector"), labels(orphan)):
                     yield key(owner)
 
-    def enqueue(self, found: Iterable[Object]) -> None:
-        """Have these objects looked at."""
-        for obj in found:
-            self._queue.add(key(obj))
-
-    def _notice(self, _change: Change, obj: Object, before: Object | None) -> None:
+    def notice(self, _change: Change, obj: Object, before: Object | None) -> None:
+        """Put what `affected` names into the queue."""
         if obj["kind"] == self.kind or obj["kind"] in self.sees:
             for found in self.affected(obj, before):
-                self._queue.add(found)
+                self.queue.add(found)
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        try:
-            while True:
-                await self._work(await self._queue.get())
-        finally:
-            self._queue.close()
-            self.seen.unlisten(self._notice)
-
-    async def _work(self, due: Key) -> None:
+    async def work(self, due: Key) -> float | None:
+        """Reconcile the object of this key."""
         obj = self.seen.find(self.kind, *due)
-        if obj is None:
-            self._failures.pop(due, None)
-            self.forget(due)
-            return
-        # A task of its own, so that whatever goes wrong with one object is reported and stays with that object.
-        task = asyncio.create_task(self.reconcile(obj))
-        try:
-            await asyncio.wait({task})
-        finally:
-            task.cancel()
-        if (error := task.exception()) is None:
-            self._failures.pop(due, None)
-            if (again := task.result()) is not None:
-                self._queue.add_after(due, again)
-        else:
-            self._retry(due, error)
+        if obj is not None:
+            return await self.reconcile(obj)
+        await self.gone(due)
+        return None
 
-    def _retry(self, due: Key, error: BaseException) -> None:
-        expected = isinstance(error, KubemendError)
-        level = logging.DEBUG if expected else logging.ERROR
-        log.log(level, "%s %s/%s: %s", self.kind, *due, error, exc_info=None if expected else error)
-        count = self._failures[due] = self._failures.get(due, 0) + 1
-        self._queue.add_after(due, min(FIRST_RETRY_S * 2**count, LAST_RETRY_S * self.world.pace + 1))
+    async def tell(self, obj: Object, new: dict[str, Any]) -> None:
+        """Write `new` as the object's status, where it differs."""
+        if patch := difference(status(obj), new):
+            await self.seen.patch(obj, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")

@@ -42,8 +42,7 @@ class CronJobController(Controller):
         if not deleting(obj) and not spec(obj).get("suspend") and (schedule := await self._schedule(obj)) is not None:
             wait, started = await self._start(obj, schedule, jobs)
             new |= started
-        if patch := difference(status(obj), new):
-            await self.seen.patch(obj, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")
+        await self.tell(obj, new)
         return wait
 
     async def _schedule(self, obj: Object) -> Schedule | None:

@@ -77,7 +77,7 @@ class DaemonSetController(Controller):
             except KubemendError as refused:
                 failure = refused
         pods = [p for p in self.seen.owned(obj, "Pod") if not deleting(p)]
-        await self._tell(obj, pods, revision)
+        await self._report(obj, pods, revision)
         await forget_old(self.seen, obj, {name(revision), *(_named(obj, p) for p in pods)})
         if failure is not None:
             raise failure
@@ -149,7 +149,7 @@ class DaemonSetController(Controller):
         await self.seen.delete(pod)
         await self.recorder.normal(obj, "SuccessfulDelete", f"Deleted pod: {name(pod)}")
 
-    async def _tell(self, obj: Object, pods: list[Object], revision: Object) -> None:
+    async def _report(self, obj: Object, pods: list[Object], revision: Object) -> None:
         should, _ = self._eligible(obj)
         first = {node_of(p): p for p in sorted(pods, key=name, reverse=True) if not finished(p)}
         there = [p for node, p in first.items() if node in should]
@@ -167,8 +167,7 @@ class DaemonSetController(Controller):
             **{k: v for k, v in optional.items() if v},
             "observedGeneration": obj["metadata"].get("generation", 0),
         }
-        if patch := difference(status(obj), new):
-            await self.seen.patch(obj, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")
+        await self.tell(obj, new)
 
 
 def node_of(pod: Object) -> str:

@@ -60,9 +60,9 @@ class DeploymentController(Controller):
                 if (spec(found).get("strategy") or {}).get("type") == "Recreate":
                     yield key(found)
 
-    def forget(self, gone: Key) -> None:
+    async def gone(self, key: Key) -> None:
         """Drop what was remembered of its progress."""
-        self._status.forget(gone)
+        self._status.forget(key)
 
     async def reconcile(self, obj: Object) -> float | None:
         """One step of the rollout, then the status."""

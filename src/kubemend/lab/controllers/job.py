@@ -62,9 +62,9 @@ class JobController(Controller):
         super().__init__(world)
         self._memory: dict[Key, _Memory] = {}
 
-    def forget(self, gone: Key) -> None:
+    async def gone(self, key: Key) -> None:
         """Drop what was remembered of it."""
-        self._memory.pop(gone, None)
+        self._memory.pop(key, None)
 
     async def reconcile(self, obj: Object) -> float | None:
         """Finish it, suspend it, or give it the pods it lacks; then the status."""
@@ -82,10 +82,10 @@ class JobController(Controller):
         if spec(obj).get("suspend"):
             memory.started = self.world.time()
             await self._stop(count)
-            await self._tell(obj, self._count(obj), _suspended(obj, True))
+            await self._report(obj, self._count(obj), _suspended(obj, True))
             return None
         failure = await self._fill(obj, count, memory)
-        await self._tell(obj, self._count(obj), _suspended(obj, False))
+        await self._report(obj, self._count(obj), _suspended(obj, False))
         if failure is not None:
             raise failure
         return self._wait(obj, self._count(obj), memory)
@@ -118,7 +118,7 @@ class JobController(Controller):
             new = {"type": each, "status": "True", "reason": reason, "message": message, "lastProbeTime": now()}
             conditions = with_condition(conditions, new)
         ended = {"completionTime": now()} if type_ == "Complete" else {}
-        await self._tell(obj, self._count(obj), conditions, ended)
+        await self._report(obj, self._count(obj), conditions, ended)
         if type_ == "Complete":
             await self.recorder.normal(obj, "Completed", "Job completed")
         else:
@@ -176,7 +176,7 @@ class JobController(Controller):
         await self.seen.delete(obj)
         return None
 
-    async def _tell(
+    async def _report(
         self, obj: Object, count: _Count, conditions: list[dict[str, Any]], ended: dict[str, Any] | None = None
     ) -> None:
         numbers = {
@@ -193,8 +193,7 @@ class JobController(Controller):
             **({"conditions": conditions} if conditions else {}),
             **(ended or {}),
         }
-        if patch := difference(status(obj), new):
-            await self.seen.patch(obj, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")
+        await self.tell(obj, new)
 
 
 def _completions(obj: Object) -> int:

@@ -59,7 +59,7 @@ class ReplicaSetController(Controller):
         if not deleting(obj):
             failure = await self._fill(obj, pods)
         pods = [p for p in self.seen.owned(obj, "Pod") if active(p)]
-        await self._tell(obj, pods, failure)
+        await self._report(obj, pods, failure)
         if failure is not None:
             raise failure
         return self.world.until_available(pods, spec(obj).get("minReadySeconds", 0))
@@ -79,7 +79,7 @@ class ReplicaSetController(Controller):
             await self.recorder.normal(obj, "SuccessfulDelete", f"Deleted pod: {name(pod)}")
         return None
 
-    async def _tell(self, obj: Object, pods: list[Object], failure: KubemendError | None) -> None:
+    async def _report(self, obj: Object, pods: list[Object], failure: KubemendError | None) -> None:
         min_ready = spec(obj).get("minReadySeconds", 0)
         template_labels = labels(spec(obj)["template"]).items()
         counts = {
@@ -92,8 +92,7 @@ class ReplicaSetController(Controller):
         new["observedGeneration"] = obj["metadata"].get("generation", 0)
         if conditions := _conditions(obj, failure):
             new["conditions"] = conditions
-        if patch := difference(status(obj), new):
-            await self.seen.patch(obj, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")
+        await self.tell(obj, new)
 
 
 def wanted(obj: Object) -> int:

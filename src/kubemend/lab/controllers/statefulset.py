@@ -86,7 +86,7 @@ class StatefulSetController(Controller):
             except KubemendError as error:
                 failure = error
         pods = [p for p in self.seen.owned(obj, "Pod") if _ordinal(obj, p) is not None]
-        await self._tell(plan, pods)
+        await self._report(plan, pods)
         await forget_old(self.seen, obj, {name(plan.current), name(update), *map(_revision_of, pods)})
         if failure is not None:
             raise failure
@@ -161,7 +161,7 @@ class StatefulSetController(Controller):
         said = f"delete Pod {name(pod)} in StatefulSet {name(plan.obj)} successful"
         await self.recorder.normal(plan.obj, "SuccessfulDelete", said)
 
-    async def _tell(self, plan: _Plan, pods: list[Object]) -> None:
+    async def _report(self, plan: _Plan, pods: list[Object]) -> None:
         obj = plan.obj
         alive = [p for p in pods if not deleting(p) and not finished(p)]
         updated = sum(_revision_of(p) == name(plan.update) for p in alive)
@@ -182,8 +182,7 @@ class StatefulSetController(Controller):
             "observedGeneration": obj["metadata"].get("generation", 0),
             "collisionCount": 0,
         }
-        if patch := difference(status(obj), new):
-            await self.seen.patch(obj, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")
+        await self.tell(obj, new)
 
 
 def _ordinal(obj: Object, pod: Object) -> int | None:

@@ -17,7 +17,7 @@ from kubemend.rules.pod.seen import CONTROLLERS, seconds
 WINDOW_S = 3600.0
 """Seconds within which evictions of one workload's pods count together."""
 
-# kubelet: pkg/kubelet/eviction/helpers.go
+# Words of the eviction messages in the kubelet (pkg/kubelet/eviction/helpers.go and eviction_manager.go).
 _SHORT = (
     ("empty-dir", re.compile(r"EmptyDir volume")),
     ("ephemeral-storage", re.compile(r"ephemeral[- ](local )?storage")),

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from kubemend.kube.scheduling import affinity_misfit, free, misfit, requests, tolerates
+from kubemend.kube.scheduling import Misfit, affinity_misfit, free, misfit, requests, tolerates
 from kubemend.kube.selectors import subset
 from kubemend.model.finding import Cite, cite
 from kubemend.model.objects import Node, PersistentVolumeClaim, Pod
@@ -23,13 +23,16 @@ from kubemend.model.objects.node import Taint
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import judged, seconds
-from kubemend.rules.storage.claims import claims_of, unbound
+from kubemend.rules.storage.claims import awaited, claims_of
 
 GRACE_S = 60.0
 """Seconds for which a pod may wait for what other pods, or an autoscaler, may give it by themselves."""
 
-CORDON = "node.kubernetes.io/unschedulable"
-"""The taint that the node controller puts on a cordoned node."""
+CONDITIONS = "node.kubernetes.io/"
+"""Prefix of the taints that the node controller sets for a node's conditions."""
+
+CORDON = f"{CONDITIONS}unschedulable"
+"""The one of them that stands for a cordon."""
 
 Stage = Literal["claim", "node-selector", "node-affinity", "taint", "cordon", "resource", "other-pods"]
 
@@ -38,17 +41,18 @@ Stage = Literal["claim", "node-selector", "node-affinity", "taint", "cordon", "r
 class Verdict:
     """Where the search ended.
 
-    nodes: those that came as far as this stage and no further. down: those that would have come on, were they ready.
+    nodes: those that came as far as this stage and no further (at "cordon": those that only a cordon closes).
+    lost: those with room that drop out because they are themselves at fault.
     """
 
     stage: Stage
     nodes: tuple[Node, ...] = ()
-    down: tuple[Node, ...] = ()
+    lost: tuple[Node, ...] = ()
 
     @property
     def depends(self) -> tuple[Ref, ...]:
         """Nodes whose own faults would explain this one."""
-        return tuple(n.ref for n in self.down)
+        return tuple(n.ref for n in self.lost)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Search:
     def verdict(self, pod: Pod) -> Verdict | None:
         """Where one pod's search ended; None when some node would take it. Pods of one controller are alike."""
         controller = pod.metadata.controller
-        key = pod.metadata.uid if controller is None or pod.spec.volumes else controller.uid
+        key = pod.metadata.uid if controller is None or claims_of(pod) else controller.uid
         if key not in self._known:
             self._known[key] = self._follow(pod)
         return self._known[key]
@@ -96,50 +100,51 @@ class Search:
         return self.snapshot.namespace is not None or any(u.kind == "Pod" for u in self.snapshot.unread)
 
     def _follow(self, pod: Pod) -> Verdict | None:
+        spec, labels = pod.spec, pod.metadata.labels
         if _awaits_claim(self.snapshot, pod):
             return Verdict("claim")
-        spec, left = pod.spec, self.nodes
-        if not (chosen := [n for n in left if subset(spec.node_selector, n.metadata.labels)]):
-            return Verdict("node-selector", tuple(left))
-        if not (liked := [n for n in chosen if "node-affinity" not in self._misfits(pod, n)]):
+        if not self.nodes:
+            return Verdict("resource")
+        if not (chosen := [n for n in self.nodes if subset(spec.node_selector, n.metadata.labels)]):
+            return Verdict("node-selector", tuple(self.nodes))
+        if not (liked := [n for n in chosen if not _disliked(misfit(spec, labels, n, {}))]):
             return Verdict("node-affinity", tuple(chosen))
-        down = tuple(n for n in liked if is_down(n))
-        if not (open_ := [n for n in liked if not repelling(pod, n) and not (is_down(n) and n not in down)]):
-            return Verdict("taint", tuple(liked), down)
-        return self._placed(pod, [n for n in open_ if n not in down], down)
+        well = [n for n in liked if not is_ailing(pod, n)]
+        lost = tuple(n for n in liked if n not in well and self.has_room(pod, n))
+        if not (welcome := [n for n in well if not repelling(pod, n)]):
+            return Verdict("taint", tuple(well or liked), lost)
+        return self._place(pod, welcome, lost)
 
-    def _placed(self, pod: Pod, nodes: list[Node], down: tuple[Node, ...]) -> Verdict | None:
+    def _place(self, pod: Pod, nodes: list[Node], lost: tuple[Node, ...]) -> Verdict | None:
         shut = [n for n in nodes if is_cordoned(pod, n)]
         offered = [n for n in nodes if n not in shut]
         roomy = [n for n in offered if self.has_room(pod, n)]
-        if any(not self._others(pod, n) for n in roomy):
+        if any(not self.crowd(pod, n) for n in roomy):
             return None
-        if spare := [n for n in shut if self.has_room(pod, n) and not self._others(pod, n)]:
-            return Verdict("cordon", tuple(spare), down)
+        if spare := [n for n in shut if self.has_room(pod, n) and not self.crowd(pod, n)]:
+            return Verdict("cordon", tuple(spare), lost)
         if roomy:
-            return Verdict("other-pods", tuple(roomy), down)
-        return Verdict("resource", tuple(offered or shut), down) if nodes else Verdict("taint", (), down)
+            return Verdict("other-pods", tuple(roomy), lost)
+        return Verdict("resource", tuple(offered or shut), lost)
 
     def has_room(self, pod: Pod, node: Node) -> bool:
         """Whether the node has all that the pod asks for."""
-        return not self._misfits(pod, node) & {"cpu", "memory", "pods", "resource"}
+        return not short(pod, self.room[node.name])
 
-    def _misfits(self, pod: Pod, node: Node) -> set[str]:
-        return {m.kind for m in misfit(pod.spec, pod.metadata.labels, node, self.room[node.name])}
-
-    def others(self, pod: Pod, node: Node) -> tuple[str, ...]:
+    def crowd(self, pod: Pod, node: Node) -> tuple[str, ...]:
         """Why the pods that are there keep the pod off the node: kinds of misfit."""
-        found = affinity_misfit(
-            pod.spec, pod.namespace, pod.metadata.labels, node, self.nodes, self._concerned(pod)
-        )
+        labels = pod.metadata.labels
+        found = affinity_misfit(pod.spec, pod.namespace, labels, node, self.nodes, self._concerned(pod))
         return tuple(m.kind for m in found)
 
-    _others = others
-
     def _concerned(self, pod: Pod) -> list[Pod]:
-        """The placed pods that can matter to this one: its namespace's (all, if it says so), and the choosy ones."""
+        """The placed pods that can matter: of its own namespace (of all, if it has terms), and those with terms."""
         wide = pod.spec.affinity is not None
         return [p for p in self._staying if wide or p.namespace == pod.namespace or p.spec.affinity is not None]
+
+
+def _disliked(misfits: tuple[Misfit, ...]) -> bool:
+    return any(m.kind == "node-affinity" for m in misfits)
 
 
 def waiting(snapshot: Snapshot) -> Iterator[Pod]:
@@ -164,10 +169,12 @@ def said(pod: Pod) -> Cite:
     return cite(pod, "status", "phase") if at is None else cite(pod, "status", "conditions", at, "reason")
 
 
-def is_down(node: Node) -> bool:
-    """Whether the node says, or is said, not to be ready."""
+def is_ailing(pod: Pod, node: Node) -> bool:
+    """Whether the node's own condition (not ready, under pressure) keeps the pod off it."""
     ready = condition(node.status.conditions, "Ready")
-    return ready is not None and ready.status != "True"
+    if ready is not None and ready.status != "True":
+        return not tolerates(pod.spec.tolerations, Taint(key=f"{CONDITIONS}not-ready", effect="NoSchedule"))
+    return any(t.key.startswith(CONDITIONS) for t in repelling(pod, node))
 
 
 def repelling(pod: Pod, node: Node) -> list[Taint]:
@@ -196,6 +203,6 @@ def _awaits_claim(snapshot: Snapshot, pod: Pod) -> bool:
         claim = snapshot.get(PersistentVolumeClaim, pod.namespace, name)
         if claim is None:
             return snapshot.was_read(PersistentVolumeClaim, pod.namespace)
-        if unbound(claim) and not _waits_for_pod(snapshot, claim):
+        if awaited(snapshot, claim):
             return True
     return False

@@ -31,7 +31,12 @@ def unbound(claim: PersistentVolumeClaim) -> bool:
 
 
 def obstacle(snapshot: Snapshot, claim: PersistentVolumeClaim) -> Obstacle | None:
-    """What keeps a claim from its volume; None when it is bound, can be, or waits for a pod as its class wants."""
+    """What keeps a claim from its volume; None when it is bound, can be, or waits for a pod as its class wants.
+
+    None too when classes or volumes weren't read: then it can't be told.
+    """
+    if not snapshot.was_read(StorageClass) or not snapshot.was_read(PersistentVolume):
+        return None
     if not unbound(claim) or _volume_for(snapshot, claim) is not None:
         return None
     name = claim.spec.storage_class_name
@@ -57,6 +62,16 @@ def broken(snapshot: Snapshot, claim: PersistentVolumeClaim) -> Obstacle | None:
     grace = FAILED_S if found == "provisioning" and failures(snapshot, claim) else GRACE_S[found]
     age = seconds(claim.metadata.creation_timestamp, snapshot.taken_at)
     return found if age > grace or not grace else None
+
+
+def awaited(snapshot: Snapshot, claim: PersistentVolumeClaim) -> bool:
+    """Whether pods wait for the claim, rather than the claim for the scheduler to choose a pod's node."""
+    if not unbound(claim):
+        return False
+    name = claim.spec.storage_class_name
+    chosen = [c for c in snapshot.all(StorageClass) if (c.is_default if name is None else c.name == name)]
+    delayed = any(c.volume_binding_mode == "WaitForFirstConsumer" for c in chosen)
+    return not delayed or broken(snapshot, claim) is not None
 
 
 def failures(snapshot: Snapshot, claim: PersistentVolumeClaim) -> list[Event]:

@@ -1,0 +1,98 @@
+"""KM201: no node has what the pod asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from kubemend.kube.quantity import format_bytes, format_cores, parse
+from kubemend.kube.scheduling import requests
+from kubemend.model.finding import Cite, Observation, Severity, cite
+from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClass
+from kubemend.model.rule import rule
+from kubemend.model.snapshot import Snapshot
+from kubemend.rules.pod.seen import CONTROLLERS
+from kubemend.rules.scheduling.search import Search, Verdict, older, said, short
+
+
+@dataclass(frozen=True)
+class Scarce:
+    """A resource of which a pod asks more than there is; size is that of the largest node it may use."""
+
+    name: str
+    asked: Decimal
+    size: Decimal
+
+
+@rule(
+    "KM201",
+    severity=Severity.ERROR,
+    reads=(Pod, Node),
+    uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
+    explains=("KM112", "KM401", "KM503"),
+)
+def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
+    """A pod asks for more than any node it may go to has left.
+
+    ## What it means
+    On every node that the pod's selectors and tolerations let it use, the requests of the pods already there
+    leave less CPU, memory or another resource than this pod requests. Requests count, not what is really used.
+    A pod that no node could take even if it were empty is reported at once, any other after a minute, for
+    until then another pod may end or an autoscaler add a node.
+
+    ## Why it matters
+    The pod stays Pending; the workload runs with fewer replicas than it should, or not at all.
+
+    ## What to do
+    Lower the request if it is larger than the work needs (a new revision may have raised it), make room, or
+    add a node.
+    """
+    search = Search(snapshot)
+    for pod, verdict in search.ended("resource"):
+        name = _scarcest(search, pod, verdict)
+        asked = {**requests(pod.spec), "pods": Decimal(1)}[name]
+        size = max((parse(n.status.allocatable.get(name, 0)) for n in verdict.nodes), default=Decimal())
+        if asked > size or older(pod, snapshot):
+            yield _observation(search, pod, verdict, Scarce(name, asked, size))
+
+
+def _scarcest(search: Search, pod: Pod, verdict: Verdict) -> str:
+    """The resource that the most nodes lack; CPU, then memory when that doesn't decide."""
+    lacks = [short(pod, search.room[n.name]) for n in verdict.nodes] or [short(pod, {})]
+    names = sorted({name for lack in lacks for name in lack}, key=lambda n: (n != "cpu", n != "memory", n))
+    return max(names, key=lambda n: sum(n in lack for lack in lacks))
+
+
+def _observation(search: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> Observation:
+    name, count = scarce.name, len(verdict.nodes)
+    left = {n.name: max(search.room[n.name].get(name, Decimal()), Decimal()) for n in verdict.nodes}
+    best = max(verdict.nodes, key=lambda n: left[n.name], default=None)
+    asked, most, size = (shown(name, v) for v in (scarce.asked, max(left.values(), default=Decimal()), scarce.size))
+    evidence = [said(pod), *_asks(pod, name)]
+    if best is not None and name in best.status.allocatable:
+        evidence.append(cite(best, "status", "allocatable", name))
+    return Observation(
+        about=pod.ref,
+        says=f"pod requests {asked} {name}; the most that is free on any of the {count} nodes it may use is {most} "
+        f"(the largest holds {size})",
+        evidence=tuple(evidence),
+        confidence=0.95 if scarce.asked > scarce.size else 0.85,
+        facts={"resource": name, "requested": asked, "free": most, "allocatable": size, "nodes": count},
+        depends=verdict.depends,
+    )
+
+
+def _asks(pod: Pod, name: str) -> Iterator[Cite]:
+    for i, container in enumerate(pod.spec.containers):
+        for field, held in (("requests", container.resources.requests), ("limits", container.resources.limits)):
+            if name in held:
+                yield cite(pod, "spec", "containers", i, "resources", field, name)
+                break
+
+
+def shown(name: str, amount: Decimal) -> str:
+    """An amount of a resource as Kubernetes writes it."""
+    if name == "cpu":
+        return format_cores(amount)
+    return format_bytes(int(amount)) if "memory" in name or "storage" in name else f"{amount.normalize():f}"

@@ -1,0 +1,1 @@
+"""Where people and programs meet kubemend. Thin, and unaware of one another."""

@@ -1,0 +1,44 @@
+"""Options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+CLUSTER = Group("Cluster", sort_key=10)
+WRITES = Group("Changes", sort_key=20, help="Without one of these nothing is written to the cluster.")
+RECORDS = Group("Records and output", sort_key=30)
+
+Format = Literal["table", "json", "yaml"]
+
+Output = Annotated[Format, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the data.")]
+Store = Annotated[
+    Path | None,
+    Parameter(name="--store", group=RECORDS, help="The ledger; default $KUBEMEND_STORE, else in the state folder of the user."),
+]
+
+
+@Parameter(name="*", group=CLUSTER)
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Which cluster and namespace, as whom, and how far it may go."""
+
+    kubeconfig: Annotated[str | None, Parameter(help="Kubeconfig file; default $KUBECONFIG, else ~/.kube/config.")] = None
+    context: Annotated[str | None, Parameter(help="Context of the kubeconfig.")] = None
+    namespace: Annotated[str | None, Parameter(name=("--namespace", "-n"), help="Namespace.")] = None
+    all_namespaces: Annotated[bool, Parameter(name=("--all-namespaces", "-A"), help="All namespaces.")] = False
+    allow_changes: Annotated[bool, Parameter(group=WRITES, help="Write after a person's yes to each plan.")] = False
+    auto_fix: Annotated[bool, Parameter(group=WRITES, help="Write without asking where the policy allows it.")] = False
+    store: Store = None
+
+    @property
+    def scope(self) -> str | None:
+        """The one namespace to look at, or None for all."""
+        return None if self.all_namespaces else self.namespace
+
+
+NOWHERE = Access()
+"""No option given."""
