@@ -30,7 +30,6 @@ Type = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 LIFE_S = 300.0
 """Seconds a stream is asked to last at most. Each is given a random part off, so that many don't end at once."""
-CHANGES = ("ADDED", "MODIFIED", "DELETED")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Event(Generic[T]):
 class WireEvent(Struct, frozen=True):
     """A watch event as it is sent, its object still JSON."""
 
-    type: str
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
     object: msgspec.Raw
 
 
@@ -131,8 +130,6 @@ def _event(kind: type[T], line: bytes, path: str) -> Event[T]:
         raise Garbled(f"a watch event can't be read: {error}", where=where) from error
     if wire.type == "BOOKMARK":
         return Event("BOOKMARK", meta.resource_version)
-    if wire.type not in CHANGES:
-        raise Garbled(f"a watch event of type {wire.type[:20]!r}", where=where)
     made = decoding.one(kind, wire.object, where=where)
     obj, unread = (None, made) if isinstance(made, Unread) else (made, None)
     return Event(wire.type, meta.resource_version, meta.namespace, meta.name, obj, unread)

@@ -58,7 +58,10 @@ def _masked(obj: dict[str, Any], other: dict[str, Any], side: str) -> dict[str, 
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, so that a change in one shows as a change of that line."""
+    """Texts of several lines as blocks, so that a change in one shows as a change of that line; and no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

@@ -60,11 +60,14 @@ def _parse(text: str) -> Decimal:
 def _within(value: Decimal) -> Decimal:
     if abs(value) > _LARGEST:
         return _LARGEST.copy_sign(value)
-    return value.quantize(_NANO, context=_WIDE).normalize(_WIDE) + 0
+    exact = value.quantize(_NANO, context=_WIDE)
+    whole = exact.to_integral_value()
+    # Normalizing alone would show 1000 as 1E+3.
+    return exact.normalize() if exact != whole else whole + 0
 
 
 def to_bytes(q: str | int | float) -> int:
-    """Whole bytes (or pieces), rounded away from zero as `Quantity.Value()` does. Raises `QuantityError`."""
+    """Whole bytes (or pieces), rounded away from zero: who wants some gets some. Raises `QuantityError`."""
     return int(parse(q).to_integral_value(ROUND_UP))
 
 
@@ -74,7 +77,7 @@ def to_cores(q: str | int | float) -> Decimal:
 
 
 def format_bytes(n: int) -> str:
-    """The shortest exact binary spelling: "256Mi" for 268435456, plain digits when no suffix divides it."""
+    """With the largest exact binary suffix: "256Mi" for 268435456, plain digits when no suffix divides it."""
     for suffix, size in reversed(_BINARY.items()):
         if n and n % size == 0:
             return f"{n // size}{suffix}"

@@ -226,7 +226,10 @@ class Fields:
 
 
 def parse_fields(text: str) -> Fields:
-    r"""Read `metadata.name=web,status.phase!=Running`; `\` escapes `\`, `,` and `=`. Raises `SelectorError`."""
+    r"""Read `metadata.name=web,status.phase!=Running`; `\` escapes `\`, `,` and `=`. Raises `SelectorError`.
+
+    Stricter than the server's own parser, which takes any text for a path and skips empty terms.
+    """
     terms = []
     at = 0
     while at < len(text):

@@ -44,7 +44,7 @@ def labels(obj: Object) -> dict[str, str]:
     return obj.get("metadata", {}).get("labels") or {}
 
 
-def annotations(obj: Object) -> dict[str, str]:
+def annotated(obj: Object) -> dict[str, str]:
     """`metadata.annotations`, empty when absent."""
     return obj.get("metadata", {}).get("annotations") or {}
 

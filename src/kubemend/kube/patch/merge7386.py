@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from kubemend.kube.fields import SERVER_ANNOTATIONS, SERVER_METADATA, same
@@ -30,19 +30,30 @@ def inverse(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     What the server sets (`status`, the fields of `SERVER_METADATA`, a Deployment's revision annotation) is left as it
     is in `after`. A null in `before` counts as absent, for a merge patch can't say otherwise and the API keeps none.
     """
-    patch = _undo(_own(before), _own(after))
+    patch = _undo(_adopting(before, after), after)
     return {} if patch is _NO_CHANGE else patch
 
 
-def _own(obj: dict[str, Any]) -> dict[str, Any]:
-    own = {k: v for k, v in obj.items() if k != "status"}
-    metadata = obj.get("metadata")
-    if isinstance(metadata, dict):
-        own["metadata"] = {k: v for k, v in metadata.items() if k not in SERVER_METADATA}
-        annotations = metadata.get("annotations")
-        if isinstance(annotations, dict):
-            own["metadata"]["annotations"] = {k: v for k, v in annotations.items() if k not in SERVER_ANNOTATIONS}
-    return own
+def _adopting(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """`before` with all that is the server's taken from `after`."""
+    adopted = _taking(before, after, {"status"})
+    old, new = _field(before, "metadata"), _field(after, "metadata")
+    metadata = _taking(old, new, SERVER_METADATA)
+    annotations = _taking(_field(old, "annotations"), _field(new, "annotations"), SERVER_ANNOTATIONS)
+    if annotations:
+        metadata["annotations"] = annotations
+    if metadata:
+        adopted["metadata"] = metadata
+    return adopted
+
+
+def _field(obj: dict[str, Any], name: str) -> dict[str, Any]:
+    value = obj.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _taking(own: dict[str, Any], other: dict[str, Any], names: Set[str]) -> dict[str, Any]:
+    return {k: v for k, v in own.items() if k not in names} | {k: v for k, v in other.items() if k in names}
 
 
 def _undo(before: Any, after: Any) -> Any:

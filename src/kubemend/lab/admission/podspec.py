@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kubemend.kube.names import split_image
+from kubemend.kube.names import split_image, valid_image
 from kubemend.lab.api import Object
 
 FILE_MODE = 420
@@ -74,9 +74,9 @@ def _container(container: Object) -> None:
 
 def pull_policy(image: str) -> str:
     """Always for `latest` or no tag, else IfNotPresent."""
-    parts = split_image(image) if image else None
-    tagged = parts is not None and (parts.digest or parts.tag not in ("", "latest"))
-    return "IfNotPresent" if tagged or parts is None else "Always"
+    parts = split_image(image)
+    latest = valid_image(image) and not parts.digest and parts.tag in ("", "latest")
+    return "Always" if latest else "IfNotPresent"
 
 
 def _probe(probe: Object) -> None:

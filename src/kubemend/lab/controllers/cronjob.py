@@ -10,9 +10,8 @@ from kubemend.lab.api import Object
 from kubemend.lab.controllers.controller import Controller
 from kubemend.lab.controllers.schedule import Schedule, ScheduleError, parse
 from kubemend.lab.fields import (
-    annotations,
+    annotated,
     deleting,
-    difference,
     holds,
     labels,
     name,
@@ -140,7 +139,7 @@ def _job(obj: Object, due: datetime) -> dict[str, Any]:
             "name": f"{name(obj)}-{int(due.timestamp()) // 60}",
             "namespace": namespace(obj),
             "labels": labels(template),
-            "annotations": {**annotations(template), **stamp},
+            "annotations": {**annotated(template), **stamp},
             "ownerReferences": [owner_reference(obj)],
         },
         "spec": template["spec"],

@@ -17,7 +17,6 @@ from kubemend.lab.controllers.template import pod_from
 from kubemend.lab.fields import (
     Key,
     deleting,
-    difference,
     finished,
     key,
     labels,
@@ -27,7 +26,6 @@ from kubemend.lab.fields import (
     scaled,
     spec,
     status,
-    uid,
 )
 from kubemend.model.errors import KubemendError
 from kubemend.model.objects import Node, PodSpec

@@ -15,7 +15,7 @@ from kubemend.lab.controllers.template import HASH_LABEL, digest, plain
 from kubemend.lab.fields import (
     Key,
     active,
-    annotations,
+    annotated,
     deleting,
     finished,
     key,
@@ -99,7 +99,7 @@ class DeploymentController(Controller):
     def _rescaled(self, obj: Object) -> bool:
         """Whether `replicas` changed since the active ReplicaSets were last scaled."""
         return any(
-            wanted(s) and annotations(s).get(DESIRED, str(wanted(obj))) != str(wanted(obj)) for s in self._sets(obj)
+            wanted(s) and annotated(s).get(DESIRED, str(wanted(obj))) != str(wanted(obj)) for s in self._sets(obj)
         )
 
     async def _scale(self, obj: Object) -> None:
@@ -143,13 +143,13 @@ class DeploymentController(Controller):
         for s in old:
             if name(s) in sizes:
                 await self._resize(obj, s, sizes[name(s)])
-        if _annotations_of(obj, limit).items() - annotations(current).items():
+        if _annotations_of(obj, limit).items() - annotated(current).items():
             await self._resize(obj, current, wanted(current))
 
     async def _resize(self, obj: Object, s: Object, size: int) -> None:
         notes = _annotations_of(obj, limits(obj))
         before = wanted(s)
-        if size == before and notes.items() <= annotations(s).items():
+        if size == before and notes.items() <= annotated(s).items():
             return
         await self.seen.patch(s, {"metadata": {"uid": uid(s), "annotations": notes}, "spec": {"replicas": size}})
         if size != before:
@@ -174,18 +174,18 @@ class DeploymentController(Controller):
     async def _promote(self, obj: Object, current: Object, newest: int) -> int:
         """Give a ReplicaSet that is current (again) the highest revision, and the Deployment's annotations."""
         was = revision(current)
-        notes = {k: v for k, v in annotations(obj).items() if k not in _OWN}
+        notes = {k: v for k, v in annotated(obj).items() if k not in _OWN}
         if was < newest:
-            passed = [*filter(None, annotations(current).get(HISTORY, "").split(",")), *([str(was)] if was else [])]
+            passed = [*filter(None, annotated(current).get(HISTORY, "").split(",")), *([str(was)] if was else [])]
             notes |= {REVISION: str(newest), **({HISTORY: ",".join(passed)} if passed else {})}
         min_ready = spec(obj).get("minReadySeconds", 0)
-        if notes.items() - annotations(current).items() or spec(current).get("minReadySeconds", 0) != min_ready:
+        if notes.items() - annotated(current).items() or spec(current).get("minReadySeconds", 0) != min_ready:
             body = {"metadata": {"uid": uid(current), "annotations": notes}, "spec": {"minReadySeconds": min_ready}}
             await self.seen.patch(current, body)
         return max(was, newest)
 
     async def _annotate(self, obj: Object, newest: int) -> None:
-        if annotations(obj).get(REVISION) != str(newest):
+        if annotated(obj).get(REVISION) != str(newest):
             await self.seen.patch(obj, {"metadata": {"uid": uid(obj), "annotations": {REVISION: str(newest)}}})
 
     async def _create(self, obj: Object, newest: int) -> Note | None:
@@ -228,7 +228,7 @@ class DeploymentController(Controller):
 
 def revision(obj: Object) -> int:
     """The revision a ReplicaSet carries, or 0."""
-    text = annotations(obj).get(REVISION, "")
+    text = annotated(obj).get(REVISION, "")
     return int(text) if text.isdigit() else 0
 
 
@@ -238,7 +238,7 @@ def _full(s: Object, limit: Limits) -> bool:
 
 
 def _size(s: Object) -> Size:
-    most = annotations(s).get(MOST, "")
+    most = annotated(s).get(MOST, "")
     return Size(name(s), wanted(s), status(s).get("availableReplicas", 0), int(most) if most.isdigit() else 0)
 
 
@@ -251,7 +251,7 @@ def _replica_set(obj: Object, newest: int, size: int) -> dict[str, Any]:
     hashed = digest(plain(template), status(obj).get("collisionCount", 0))
     marked = {**(template.get("metadata") or {}), "labels": {**labels(template), HASH_LABEL: hashed}}
     selector = spec(obj)["selector"]
-    inherited = {k: v for k, v in annotations(obj).items() if k not in _OWN}
+    inherited = {k: v for k, v in annotated(obj).items() if k not in _OWN}
     return {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",

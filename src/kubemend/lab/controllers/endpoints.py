@@ -65,20 +65,21 @@ class EndpointsController(Controller):
 
     async def _slices(self, obj: Object, groups: dict[_Ports, list[Object]]) -> None:
         held = [s for s in self.seen.owned(obj, "EndpointSlice") if labels(s).get(MANAGER_LABEL) == MANAGER]
-        unused = {_ports_of(s): s for s in held}
+        known_by_ports = {_ports_of(s): s for s in held}
         for ports, pods in groups.items():
             wanted = _slice(obj, ports, [self._endpoint(obj, p) for p in pods])
-            known = unused.pop(ports, None)
+            known = known_by_ports.get(ports)
             if known is None:
                 await self.seen.create(wanted)
             elif patch := difference({k: known.get(k) for k in ("endpoints", "ports")}, _part(wanted)):
                 await self.seen.patch(known, {"metadata": {"uid": uid(known)}, **patch})
-        for left in [*unused.values(), *(s for s in held if s not in unused.values() and _ports_of(s) not in groups)]:
-            await self.seen.delete(left)
+        for left in held:
+            if _ports_of(left) not in groups:
+                await self.seen.delete(left)
 
     def _endpoint(self, obj: Object, pod: Object) -> dict[str, Any]:
         anyway = bool(spec(obj).get("publishNotReadyAddresses"))
-        node = self.seen.find("Node", "", spec(pod).get("nodeName", "")) if "Node" in self.seen.kinds else None
+        node = self.seen.find("Node", "", spec(pod).get("nodeName", ""))
         zone = labels(node).get("topology.kubernetes.io/zone") if node else None
         named = spec(pod).get("hostname") if spec(pod).get("subdomain") == name(obj) else None
         return {
@@ -159,7 +160,7 @@ def _target(pod: Object) -> dict[str, str]:
 
 
 def _subset(ports: _Ports, pods: list[Object], anyway: bool) -> dict[str, Any] | None:
-    told = {"addresses": [], "notReadyAddresses": []}  # type: dict[str, list[dict[str, Any]]]
+    told: dict[str, list[dict[str, Any]]] = {"addresses": [], "notReadyAddresses": []}
     for pod in pods:
         address = {"ip": status(pod)["podIP"], "nodeName": spec(pod).get("nodeName", ""), "targetRef": _target(pod)}
         if anyway or not deleting(pod):

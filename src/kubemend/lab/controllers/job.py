@@ -12,7 +12,6 @@ from kubemend.lab.fields import (
     Key,
     active,
     deleting,
-    difference,
     holds,
     key,
     name,
@@ -106,7 +105,7 @@ class JobController(Controller):
             return ("Failed", *_TOO_MANY)
         if deadline is not None and self.world.time() - memory.started >= deadline and not spec(obj).get("suspend"):
             return ("Failed", *_TOO_LONG)
-        if count.succeeded >= _completions(obj) and (count.succeeded and not count.active or not _completions(obj)):
+        if count.succeeded >= _completions(obj) and not (count.active and _completions(obj)):
             return ("Complete", *_SUCCESS)
         return None
 
@@ -207,7 +206,7 @@ def _restarted_too_often(obj: Object, pods: list[Object], limit: int) -> bool:
         return False
     fields = ("initContainerStatuses", "containerStatuses")
     restarts = sum(c.get("restartCount", 0) for p in pods for f in fields for c in status(p).get(f) or ())
-    return restarts > 0 if limit == 0 else restarts >= limit
+    return bool(restarts and restarts >= limit)
 
 
 def _suspended(obj: Object, suspended: bool) -> list[dict[str, Any]]:

@@ -48,28 +48,17 @@ class DeploymentStatus:
         counts = _counts(obj, sets, current)
         conditions = _set(list(status(fresh).get("conditions") or []), "Available", _availability(obj, counts))
         conditions = _failure(conditions, sets, current)
-        conditions = self._progress(obj, fresh, counts, conditions, current, note)
+        conditions = self._progress(obj, fresh, conditions, note or self._judge(obj, fresh, counts, current))
         new: dict[str, Any] = {k: v for k, v in counts.items() if v}
         new["observedGeneration"] = obj["metadata"].get("generation", 0)
         new["conditions"] = conditions
         if "collisionCount" in status(fresh):
             new["collisionCount"] = status(fresh)["collisionCount"]
         if patch := difference(status(fresh), new):
-            await self._world.seen.patch(
-                fresh, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status"
-            )
+            await self._world.seen.patch(fresh, {"metadata": {"uid": uid(obj)}, "status": patch}, subresource="status")
         return self._due(obj, conditions)
 
-    def _progress(
-        self,
-        obj: Object,
-        fresh: Object,
-        counts: dict[str, int],
-        conditions: Conditions,
-        current: Object | None,
-        note: Note | None,
-    ) -> Conditions:
-        found = note or self._judge(obj, fresh, counts, current)
+    def _progress(self, obj: Object, fresh: Object, conditions: Conditions, found: Note | None) -> Conditions:
         if found is None:
             return conditions
         old = condition(fresh, "Progressing")

@@ -12,10 +12,9 @@ from kubemend.lab.controllers.template import pod_from
 from kubemend.lab.fields import (
     Key,
     active,
-    annotations,
+    annotated,
     condition,
     deleting,
-    difference,
     holds,
     key,
     labels,
@@ -24,7 +23,6 @@ from kubemend.lab.fields import (
     ready,
     spec,
     status,
-    uid,
     with_condition,
 )
 from kubemend.model.errors import KubemendError
@@ -112,7 +110,7 @@ def _conditions(obj: Object, failure: KubemendError | None) -> list[dict[str, An
 
 
 def _worth(world: World, pod: Object) -> tuple[Any, ...]:
-    """Least worth keeping first (`controller.ActivePods`): unbound, not running, not ready, cheap, young, restarting."""
+    """Least worth keeping first (`controller.ActivePods`): unbound, not running, not ready, cheap, young, restarted."""
     told = status(pod)
     restarts = sum(c.get("restartCount", 0) for c in told.get("containerStatuses") or ())
     return (
@@ -128,7 +126,7 @@ def _worth(world: World, pod: Object) -> tuple[Any, ...]:
 
 
 def _cost(pod: Object) -> int:
-    text = annotations(pod).get(DELETION_COST, "0")
+    text = annotated(pod).get(DELETION_COST, "0")
     return int(text) if text.lstrip("-").isdigit() else 0
 
 

@@ -15,7 +15,6 @@ from kubemend.lab.controllers.template import pod_from
 from kubemend.lab.fields import (
     Key,
     deleting,
-    difference,
     finished,
     labels,
     name,
@@ -23,7 +22,6 @@ from kubemend.lab.fields import (
     ready,
     spec,
     status,
-    uid,
 )
 from kubemend.model.errors import KubemendError
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubemend.lab.api import Object
-from kubemend.lab.fields import annotations, labels, name, namespace, owner_reference
+from kubemend.lab.fields import annotated, labels, name, namespace, owner_reference
 
 HASH_LABEL = "pod-template-hash"
 
@@ -29,7 +29,7 @@ def pod_from(
             **identity,
             "namespace": namespace(owner),
             "labels": {**labels(template), **(extra or {})},
-            **({"annotations": dict(found)} if (found := annotations(template)) else {}),
+            **({"annotations": dict(found)} if (found := annotated(template)) else {}),
             **({"finalizers": list(found)} if (found := meta.get("finalizers")) else {}),
             "ownerReferences": [owner_reference(owner)],
         },

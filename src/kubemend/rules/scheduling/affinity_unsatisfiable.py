@@ -26,7 +26,7 @@ _SAYS = {
     severity=Severity.ERROR,
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
-    explains=("KM112", "KM401", "KM503"),
+    explains=("KM401", "KM503"),
 )
 def affinity_unsatisfiable(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod's required affinity can't be satisfied by any node.

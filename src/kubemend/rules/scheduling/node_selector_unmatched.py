@@ -18,7 +18,7 @@ from kubemend.rules.scheduling.search import Search, said
     severity=Severity.ERROR,
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
-    explains=("KM112", "KM401", "KM503"),
+    explains=("KM401", "KM503"),
 )
 def node_selector_unmatched(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod's node selector matches no node.

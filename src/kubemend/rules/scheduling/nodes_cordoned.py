@@ -17,7 +17,7 @@ from kubemend.rules.scheduling.search import CORDON, Search, said
     severity=Severity.ERROR,
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
-    explains=("KM112", "KM401", "KM503"),
+    explains=("KM401", "KM503"),
 )
 def nodes_cordoned(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod has no place because the nodes with room are cordoned.

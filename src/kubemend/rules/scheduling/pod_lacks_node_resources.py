@@ -30,7 +30,7 @@ class Scarce:
     severity=Severity.ERROR,
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
-    explains=("KM112", "KM401", "KM503"),
+    explains=("KM401", "KM503"),
 )
 def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod asks for more than any node it may go to has left.

@@ -19,7 +19,7 @@ from kubemend.rules.storage.claims import broken
     severity=Severity.ERROR,
     reads=(Pod, PersistentVolumeClaim),
     uses=(StorageClass, PersistentVolume, Event, *CONTROLLERS),
-    explains=("KM112", "KM401", "KM503"),
+    explains=("KM401", "KM503"),
 )
 def pod_waits_for_claim(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod waits for a volume claim that isn't bound or doesn't exist.

@@ -20,7 +20,7 @@ _ROLE = "node-role.kubernetes.io/"
     severity=Severity.ERROR,
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
-    explains=("KM112", "KM401", "KM503"),
+    explains=("KM401", "KM503"),
 )
 def taint_not_tolerated(snapshot: Snapshot) -> Iterator[Observation]:
     """Every node that a pod's selectors allow has a taint that the pod doesn't tolerate.
