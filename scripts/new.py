@@ -75,7 +75,7 @@ class Refused(Exception):
 
 
 def rule(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
-    """The files of a new rule. `name`: FOLDER/kebab-name, as in `pod/disk-full`; `code`: empty for the next free one."""
+    """The files of a new rule. `name`: FOLDER/kebab-name (`pod/disk-full`); `code`: empty for the next free one."""
     rules = root / RULES.relative_to(ROOT)
     folders = sorted(p.parent.name for p in rules.glob("*/__init__.py"))
     folder, _, fault = name.partition("/")

@@ -52,6 +52,9 @@ class FakeCluster:
         metadata["resourceVersion"] = str(next(self.versions))
         metadata.setdefault("uid", f"uid-{metadata['name']}-{metadata['resourceVersion']}")
         metadata.setdefault("generation", 1)
+        for empty in [k for k in ("labels", "annotations") if metadata.get(k) == {}]:
+            # As the API server stores it: an empty map is no map.
+            del metadata[empty]
         if obj["kind"] == "Deployment":
             self._roll(obj)
         self.objects[ref_of(obj)] = obj

@@ -6,9 +6,11 @@ auth-provider. A client certificate goes along with any of them.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -47,6 +49,27 @@ class Credentials(Protocol):
 def bearer(token: str) -> dict[str, str]:
     """The header that carries a token."""
     return {"Authorization": f"Bearer {token}"}
+
+
+class Turn:
+    """One login at a time. Who waited for one that failed gets its failure, and doesn't try again."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._failed: tuple[float, LoginFailed] | None = None
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[None]:
+        """Wait for the turn."""
+        came = time.monotonic()
+        async with self._lock:
+            if self._failed is not None and self._failed[0] >= came:
+                raise self._failed[1]
+            try:
+                yield
+            except LoginFailed as error:
+                self._failed = (time.monotonic(), error)
+                raise
 
 
 class Static:

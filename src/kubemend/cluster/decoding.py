@@ -126,8 +126,16 @@ def convert(kind: type[T], raw: Any) -> T | Unread:
         return msgspec.convert(without_nulls(raw), kind, dec_hook=decode_withheld)
     except msgspec.ValidationError as error:
         namespace, name = named(raw)
-        title = f"{namespace}/{name}" if namespace else name
-        return Unread(kind.__name__, f"{title or 'an object without a name'}: {error}", namespace)
+        return Unread(kind.__name__, f"{_title(namespace, name)}: {error}", namespace)
+
+
+def is_about(unread: Unread, namespace: str, name: str) -> bool:
+    """Whether an Unread made here is about one object."""
+    return unread.namespace == namespace and unread.why.startswith(f"{_title(namespace, name)}: ")
+
+
+def _title(namespace: str, name: str) -> str:
+    return (f"{namespace}/{name}" if namespace else name) or "an object without a name"
 
 
 def one(kind: type[T], body: bytes | msgspec.Raw, *, where: str) -> T | Unread:

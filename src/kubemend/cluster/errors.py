@@ -32,6 +32,9 @@ EXCERPT = 256
 MESSAGE = 1024
 """Characters kept of a Status message: some quote a whole pod spec."""
 
+READ_BACK = "read the object back before anything else"
+"""The hint of every OutcomeUnknown."""
+
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_\-.+=~]{32,}")
 
 
@@ -248,8 +251,9 @@ def refusal(http_status: int, body: bytes, *, where: str, retry_after: float | N
     status = parse_status(body)
     if status is None:
         wanted = NotServed if http_status == 404 else _kind_of_error(http_status, None)
-        text = excerpt(body) or "no body"
-        return wanted(f"HTTP {http_status}: {text}", status=http_status, retry_after=retry_after, where=where)
+        text = f"HTTP {http_status}: {excerpt(body) or 'no body'}"
+        message = "the cluster does not serve this resource type" if wanted is NotServed else text
+        return wanted(message, status=http_status, retry_after=retry_after, where=where)
     wanted = _kind_of_error(http_status, status)
     details = status.details or Details()
     message = (status.message or f"HTTP {http_status}").strip()

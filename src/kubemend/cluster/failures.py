@@ -5,6 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from kubemend.cluster.errors import (
+    READ_BACK,
     ClusterError,
     OutcomeUnknown,
     Refused,
@@ -14,8 +15,6 @@ from kubemend.cluster.errors import (
     excerpt,
     refusal,
 )
-
-READ_BACK = "read the object back before anything else"
 
 
 def translated(error: Exception, *, server: str, where: str, changes: bool) -> ClusterError:

@@ -23,7 +23,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from kubemend.cluster.auth import Credential, bearer
+from kubemend.cluster.auth import Credential, Turn, bearer
 from kubemend.cluster.decoding import NOT_JSON
 from kubemend.cluster.errors import ConfigError, LoginFailed, excerpt
 from kubemend.cluster.kubeconfig import data_or_file
@@ -60,11 +60,11 @@ class Oidc:
     def __init__(self, config: Mapping[str, str], path: Path | None) -> None:
         self._config, self._path = config, path
         self._id_token, self._refresh_token = config.get("id-token", ""), config.get("refresh-token", "")
-        self._running = asyncio.Lock()
+        self._turn = Turn()
 
     async def current(self) -> Credential:
         """The ID token, renewed first if it has expired."""
-        async with self._running:
+        async with self._turn.take():
             if not self._id_token or _expiry(self._id_token) <= time.time() + EARLY_S:
                 await self._renew()
             return Credential(bearer(self._id_token))

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubemend.cluster.auth import Credential, bearer
+from kubemend.cluster.auth import Credential, Turn, bearer
 from kubemend.cluster.decoding import NOT_JSON
 from kubemend.cluster.errors import ConfigError, LoginFailed, excerpt
 from kubemend.cluster.kubeconfig import ClusterEntry, ExecEntry
@@ -65,11 +65,11 @@ class Plugin:
         self._certificate, self._key = certificate, key
         self._kept: Credential | None = None
         self._until: datetime | None = None
-        self._running = asyncio.Lock()
+        self._turn = Turn()
 
     async def current(self) -> Credential:
         """The kept credential, or a new one from the plugin."""
-        async with self._running:
+        async with self._turn.take():
             kept = self._kept
             if kept is None or (self._until is not None and datetime.now(UTC) >= self._until - EARLY):
                 status = _parse(await self._run(), self._entry)

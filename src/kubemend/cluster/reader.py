@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -94,7 +94,7 @@ class Reader:
     ) -> Listing[T]:
         """All objects of a kind (of one namespace), page by page. Selectors as kubectl writes them.
 
-        An object that can't be decoded is named in `unread`. If the pages expire half-way, the list is read anew, whole.
+        An object that can't be decoded is named in `unread`. When the pages expire half-way, all is read anew at once.
         """
         path, selectors = resource_of(kind).path(namespace), _selectors(labels, fields)
         try:
@@ -142,7 +142,7 @@ class Reader:
         resource_version: str,
         labels: str = "",
         fields: str = "",
-    ) -> AsyncIterator[Event[T]]:
+    ) -> AsyncGenerator[Event[T]]:
         """The changes after a resource version, on and on. Gone: list anew. See `kubemend.cluster.watch`."""
         return watching.watch(
             self._transport,

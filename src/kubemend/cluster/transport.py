@@ -23,8 +23,16 @@ from kubemend import __version__
 from kubemend.cluster import tls
 from kubemend.cluster.auth import Credential
 from kubemend.cluster.backoff import full_jitter
-from kubemend.cluster.errors import ClusterError, OutcomeUnknown, Refused, ServerError, TooManyRequests, Unauthorized
-from kubemend.cluster.failures import READ_BACK, never_twice, refused, translated
+from kubemend.cluster.errors import (
+    READ_BACK,
+    ClusterError,
+    OutcomeUnknown,
+    Refused,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+)
+from kubemend.cluster.failures import never_twice, refused, translated
 from kubemend.cluster.proxy import is_loopback
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -80,7 +80,7 @@ async def watch(
     *,
     resource_version: str,
     selectors: tuple[tuple[str, str], ...] = (),
-) -> AsyncIterator[Event[T]]:
+) -> AsyncGenerator[Event[T]]:
     """The changes after a resource version, until the caller stops asking.
 
     Gone when the server no longer has that version: list anew. Any other failure is the caller's to wait out; it

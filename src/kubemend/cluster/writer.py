@@ -7,12 +7,13 @@ API server refuses when the object has been replaced or changed since. A write i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from kubemend.cluster import decoding
 from kubemend.cluster.decoding import named
-from kubemend.cluster.errors import ClusterError, Conflict, Garbled, Invalid, OutcomeUnknown
-from kubemend.cluster.failures import READ_BACK
+from kubemend.cluster.errors import READ_BACK, Conflict, Garbled, Invalid, OutcomeUnknown
+from kubemend.cluster.resource import Resource
 from kubemend.model.errors import InvalidInput
 from kubemend.model.ref import Ref
 
@@ -48,10 +49,10 @@ class Writer:
     async def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         """Create an object. AlreadyExists when there is one of that name."""
         ref = _addressed(manifest)
-        path = (await self._reader.locate(ref)).path(ref.namespace)
-        if ref.namespace and "/namespaces/" not in path:
-            raise InvalidInput(f"a {ref.kind} is in no namespace", where=str(ref))
-        return await self._send("POST", path, manifest, _options(dry_run), dry_run=dry_run)
+        resource = _versioned(await self._reader.locate(ref), manifest)
+        if resource.namespaced != bool(ref.namespace):
+            raise InvalidInput(f"a {ref.kind} is in {'a' if resource.namespaced else 'no'} namespace", where=str(ref))
+        return await self._send("POST", resource.path(ref.namespace), manifest, _options(dry_run), dry_run=dry_run)
 
     async def patch(
         self,
@@ -68,8 +69,11 @@ class Writer:
 
         An apply takes no field from another manager by force.
         """
-        path = (await self._reader.locate(ref)).path(ref.namespace, ref.name, subresource)
         bound = _bound(ref, body, kind, uid, resource_version)
+        resource = await self._reader.locate(ref)
+        if kind == "apply":
+            resource = _versioned(resource, bound)
+        path = resource.path(ref.namespace, ref.name, subresource)
         return await self._send(
             "PATCH", path, bound, _options(dry_run), content_type=CONTENT_TYPES[kind], dry_run=dry_run
         )
@@ -133,7 +137,9 @@ class Writer:
                 method, path, body, content_type=content_type, params=params, changes=not dry_run, patient=patient
             )
         except Invalid as error:
-            raise _replaced(error) from error
+            if any(c.field == "metadata.uid" for c in error.causes):
+                raise _replaced(error) from error
+            raise
         try:
             return decoding.mapping(answer, where=where)
         except Garbled as error:
@@ -153,6 +159,11 @@ def _addressed(manifest: Mapping[str, Any]) -> Ref:
         raise InvalidInput("a manifest needs apiVersion and kind")
     group = api_version.rpartition("/")[0]
     return Ref(kind, *named(manifest), group)
+
+
+def _versioned(resource: Resource, manifest: Mapping[str, Any]) -> Resource:
+    """The resource in the manifest's own version, which the path must agree with."""
+    return replace(resource, version=str(manifest.get("apiVersion", resource.version)).rpartition("/")[2])
 
 
 def _required(ref: Ref, uid: str) -> str:
@@ -186,14 +197,7 @@ def _deletion(ref: Ref, uid: str, resource_version: str, *, dry_run: bool) -> di
     return options
 
 
-def _replaced(error: Invalid) -> ClusterError:
+def _replaced(error: Invalid) -> Conflict:
     """A patch with another object's uid is refused as a change of an immutable field (seen with 1.34): a conflict."""
-    if not any(c.field == "metadata.uid" for c in error.causes):
-        return error
-    return Conflict(
-        "the object was deleted and another has its name",
-        status=409,
-        reason="Conflict",
-        causes=error.causes,
-        where=error.where,
-    )
+    message = "the object was deleted and another has its name"
+    return Conflict(message, status=409, reason="Conflict", causes=error.causes, where=error.where)

@@ -41,7 +41,7 @@ def restarts(pod: Pod) -> int:
 
 @singledispatch
 def _judge(workload: Obj) -> Progress:
-    raise TypeError(f"a {type(workload).__name__} has no rollout")
+    raise TypeError(f"{type(workload).__name__} has no rollout")
 
 
 def progress(workload: Deployment | StatefulSet | DaemonSet | ReplicaSet | Job | Pod) -> Progress:

@@ -96,7 +96,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def hash(self) -> str:
         """64 hex digits over everything an approval covers. Equal plans have equal hashes."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(self.canonical, order="deterministic")).hexdigest()
+
+    @property
+    def canonical(self) -> Plan:
+        """This plan as it comes back from the ledger: lists for tuples in bodies, floats for whole seconds."""
+        return msgspec.json.decode(msgspec.json.encode(self), type=Plan)
 
 
 class Declined(Struct, frozen=True):

@@ -74,7 +74,7 @@ class Strategy:
             confidence=min(made.confidence, diagnosis.root.confidence),
             verify=made.verify,
             requires=made.requires,
-        )
+        ).canonical
 
 
 def strategy(

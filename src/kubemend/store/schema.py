@@ -33,6 +33,9 @@ repairs = Table(
 )
 Index("repairs_by_state", repairs.c.cluster, repairs.c.state)
 Index("repairs_by_start", repairs.c.cluster, repairs.c.started_at)
+Index("repairs_by_fault", repairs.c.cluster, repairs.c.fingerprint)
+Index("repairs_by_target", repairs.c.cluster, repairs.c.target)
+Index("repairs_by_plan", repairs.c.cluster, repairs.c.plan_hash)
 
 # One row for each object that an open repair may change. The primary key is what keeps two repairs apart,
 # also across processes and replicas.

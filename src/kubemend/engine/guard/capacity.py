@@ -76,10 +76,10 @@ def _quota(before: Deployment | StatefulSet, after: Deployment | StatefulSet, qu
     old, new = _charge(before.spec.template.spec), _charge(after.spec.template.spec)
     surge = _surge(after)
     for name, hard in quota.status.hard.items():
-        used = parse(quota.status.used.get(name, 0))
         each = new.get(name)
         if each is None:
             continue
+        used = parse(quota.status.used.get(name, 0))
         end = used + each * after.spec.replicas - old.get(name, Decimal(0)) * before.spec.replicas
         peak = max(end, used + each * surge)
         if peak > parse(hard):
@@ -90,12 +90,12 @@ def _quota(before: Deployment | StatefulSet, after: Deployment | StatefulSet, qu
 def _charge(spec: PodSpec) -> dict[str, Decimal]:
     """What one pod counts against a quota, by the quota's own resource names."""
     charge = {"pods": Decimal(1), "count/pods": Decimal(1)}
-    for name, amount in requests(spec).items():
-        charge[name] = charge[f"requests.{name}"] = amount
+    for name, need in requests(spec).items():
+        charge[name] = charge[f"requests.{name}"] = need
     for container in spec.containers:
-        for name, amount in container.resources.limits.items():
+        for name, limit in container.resources.limits.items():
             key = f"limits.{name}"
-            charge[key] = charge.get(key, Decimal(0)) + parse(amount)
+            charge[key] = charge.get(key, Decimal(0)) + parse(limit)
     return charge
 
 

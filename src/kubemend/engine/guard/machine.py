@@ -305,14 +305,12 @@ class Guard:
 
     # --- after a crash
 
-    async def resume(self) -> list[Repair]:
-        """Finish, or take back, every repair whose process died."""
+    async def resume(self, *, dead: Callable[[str, float], bool] | None = None) -> list[Repair]:
+        """Finish, or take back, every repair whose holder is dead (by pid and heartbeat, unless told otherwise)."""
         if self.policy.mode is Mode.READ_ONLY:
             return []
-        adopted = await self._ledger.repairs.adopt(
-            self.cluster, lambda holder, beat: is_dead(holder, beat, now=time.time())
-        )
-        return [await self._drive(r) for r in adopted]
+        gone = dead or (lambda holder, beat: is_dead(holder, beat, now=time.time()))
+        return [await self._drive(r) for r in await self._ledger.repairs.adopt(self.cluster, gone)]
 
     async def _move(self, repair: Repair, to: State, why: str, steps: tuple[Step, ...] | None = None) -> Repair:
         repair = await self._ledger.repairs.move(repair, to, why=why, steps=steps)

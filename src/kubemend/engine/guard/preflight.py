@@ -37,8 +37,12 @@ async def checks(
     plan: Plan, before: Mapping[int, Object | None], snapshot: Snapshot, *, reader: Reader, hands: Hands, repair: str
 ) -> AsyncIterator[Check]:
     """Ask everything that must be true before the first write; `before` holds the fresh objects by change."""
+    deleted: set[Ref] = set()
     for index, change in enumerate(plan.changes):
-        yield _same_object(change, before[index])
+        # What an earlier change of this plan deletes is out of a later one's way.
+        yield _same_object(change, None if change.target in deleted else before[index])
+        if isinstance(change, Delete):
+            deleted.add(change.target)
     for check in _still_true(plan, before, snapshot):
         yield check
     for index, change in enumerate(plan.changes):

@@ -174,9 +174,7 @@ def cronjob(obj: Object) -> Iterator[Cause]:
     policies = ("Allow", "Forbid", "Replace")
     if spec["concurrencyPolicy"] not in policies:
         yield Cause.unsupported("spec.concurrencyPolicy", spec["concurrencyPolicy"], policies)
-    yield from not_negative(
-        spec, "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"
-    )
+    yield from not_negative(spec, "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
 
 
 def _cron(schedule: str) -> str | None:
@@ -198,8 +196,9 @@ def changed(kind: str, old: Object, new: Object) -> Iterator[Cause]:
     if kind == "StatefulSet" and _without(before, _STATEFUL_FREE) != _without(after, _STATEFUL_FREE):
         yield Cause.forbidden("spec", _STATEFUL)
     if kind == "Job":
-        for field in ("completions", "selector", "template"):
-            if before.get(field) != after.get(field) and not (field == "completions" and "completionMode" in after):
+        counted = ("completions",) if after.get("completionMode") != "Indexed" else ()
+        for field in (*counted, "selector", "template"):
+            if before.get(field) != after.get(field):
                 yield Cause.invalid(f"spec.{field}", after.get(field), IMMUTABLE)
 
 

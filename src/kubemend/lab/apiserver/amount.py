@@ -43,3 +43,10 @@ def _decimal(value: Decimal, suffix: Callable[[int], str]) -> str:
     while number % 1000 == 0 and exponent < 18:
         number, exponent = number // 1000, exponent + 3
     return f"{number}{suffix(exponent)}"
+
+
+def spelled(resource: str, value: Decimal) -> str:
+    """An amount that was reckoned, spelled as is usual for its resource: "600Mi" of memory, "1500m" of cpu."""
+    if resource.endswith(("memory", "storage")) and value == value.to_integral_value() and abs(value) >= 1024:
+        return _binary(int(value))
+    return _decimal(value, lambda exponent: _DECIMAL[exponent // 3 + 3])

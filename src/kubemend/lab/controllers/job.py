@@ -129,12 +129,8 @@ class JobController(Controller):
 
     async def _fill(self, obj: Object, count: _Count, memory: _Memory) -> KubemendError | None:
         """Create or delete pods as parallelism and remaining completions want. Returns a refusal, if any."""
-        parallel = spec(obj).get("parallelism", 1)
-        completions = spec(obj).get("completions")
-        wanted = min(parallel, completions - count.succeeded) if completions is not None else parallel
-        if completions is None and count.succeeded:
-            wanted = 0
-        for pod in count.active[max(0, wanted) :] if completions is not None or not count.succeeded else ():
+        wanted = _wanted(obj, count)
+        for pod in count.active[wanted:]:
             await self.seen.delete(pod)
             await self.recorder.normal(obj, "SuccessfulDelete", f"Deleted pod: {name(pod)}")
         if self._holdoff(memory) > 0:
@@ -198,6 +194,14 @@ class JobController(Controller):
 def _completions(obj: Object) -> int:
     found = spec(obj).get("completions")
     return 1 if found is None else int(found)
+
+
+def _wanted(obj: Object, count: _Count) -> int:
+    """How many pods should be going. Without `completions`, none is started any more once one has succeeded."""
+    parallel, completions = int(spec(obj).get("parallelism", 1)), spec(obj).get("completions")
+    if completions is None:
+        return len(count.active) if count.succeeded else parallel
+    return max(0, min(parallel, completions - count.succeeded))
 
 
 def _restarted_too_often(obj: Object, pods: list[Object], limit: int) -> bool:

@@ -30,7 +30,7 @@ def pod_from(
             "namespace": namespace(owner),
             "labels": {**labels(template), **(extra or {})},
             **({"annotations": dict(found)} if (found := annotated(template)) else {}),
-            **({"finalizers": list(found)} if (found := meta.get("finalizers")) else {}),
+            **({"finalizers": list(kept)} if (kept := meta.get("finalizers")) else {}),
             "ownerReferences": [owner_reference(owner)],
         },
         "spec": template["spec"],

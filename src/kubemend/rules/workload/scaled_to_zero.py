@@ -42,7 +42,8 @@ def scaled_to_zero(snapshot: Snapshot) -> Iterator[Observation]:
     ## What to do
     If it wasn't scaled down on purpose, scale it back to what it was, or to the autoscaler's minimum.
     """
-    for workload in (*snapshot.all(Deployment), *snapshot.all(StatefulSet)):
+    workloads: list[Deployment | StatefulSet] = [*snapshot.all(Deployment), *snapshot.all(StatefulSet)]
+    for workload in workloads:
         if workload.spec.replicas == 0 and not workload.metadata.deletion_timestamp:
             yield from _judge(snapshot, workload)
 

@@ -31,10 +31,13 @@ def say(*what: RenderableType) -> None:
 def emit(data: Any, form: Format) -> None:
     """Print data for programs on stdout."""
     plain = msgspec.to_builtins(data, str_keys=True)
-    if form == "json":
-        sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write(as_yaml(plain))
+    write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n" if form == "json" else as_yaml(plain))
+
+
+def write(text: str) -> None:
+    """Print finished text on stdout."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def as_yaml(*documents: Any) -> str:

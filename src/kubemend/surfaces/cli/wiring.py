@@ -56,6 +56,14 @@ class Wiring(Protocol):
         """A cluster to read."""
         ...
 
+    async def collected(self, seat: Seat, kinds: Sequence[type[Obj]], scope: str | None) -> Snapshot:
+        """Read these kinds once. scope: the one namespace to read, None for all."""
+        ...
+
+    async def kept(self, path: Path) -> Snapshot:
+        """A snapshot from a file or directory."""
+        ...
+
     def bench(self, access: Access, *, scope: str | None, tell: Tell) -> AbstractAsyncContextManager[Bench]:
         """A cluster to mend. scope: the one namespace to watch, None for all."""
         ...
@@ -63,3 +71,16 @@ class Wiring(Protocol):
     def ledger(self, store: Path | None) -> AbstractAsyncContextManager[Ledger]:
         """The ledger alone."""
         ...
+
+
+_current: ContextVar[Wiring] = ContextVar("wiring")
+
+
+def wire(made: Wiring) -> None:
+    """Set what the commands of this program run on."""
+    _current.set(made)
+
+
+def wiring() -> Wiring:
+    """What the commands run on."""
+    return _current.get()

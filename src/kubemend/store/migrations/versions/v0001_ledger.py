@@ -35,6 +35,9 @@ def upgrade() -> None:
     )
     op.create_index("repairs_by_state", "repairs", ["cluster", "state"])
     op.create_index("repairs_by_start", "repairs", ["cluster", "started_at"])
+    op.create_index("repairs_by_fault", "repairs", ["cluster", "fingerprint"])
+    op.create_index("repairs_by_target", "repairs", ["cluster", "target"])
+    op.create_index("repairs_by_plan", "repairs", ["cluster", "plan_hash"])
     op.create_table(
         "holds",
         sa.Column("cluster", sa.String(253), primary_key=True),

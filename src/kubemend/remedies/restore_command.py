@@ -1,0 +1,55 @@
+"""The command that could be executed."""
+
+from __future__ import annotations
+
+from kubemend.model.access import Access, Risk
+from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.objects import Container
+from kubemend.model.plan import Declined
+from kubemend.model.snapshot import Snapshot
+from kubemend.model.strategy import Proposal, strategy
+from kubemend.remedies.site import container_before, proposal, site, verified
+from kubemend.remedies.template import put, shape
+
+_FIELDS = ("command", "args", "workingDir")
+
+
+@strategy(
+    cures=("KM109", "KM102", "KM110"),
+    risk=Risk.MEDIUM,
+    reads=(),
+    needs={Access("patch", "deployments", "apps")},
+    order=20,
+)
+def restore_command(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
+    """Give a container the command and arguments of the last good revision.
+
+    Planned when the newest revision changed `command`, `args` or `workingDir` of the container that fails,
+    and kept its image: another image is another program, and then the whole revision should go back.
+
+    ## Safety
+    Nothing is made up: what is written stood in an earlier revision of the same Deployment. The image, the
+    environment and everything else of the newest revision stay.
+    """
+    found = site(diagnosis, snapshot)
+    if isinstance(found, Declined):
+        return found
+    if diagnosis.root.code == "KM109" and diagnosis.root.facts.get("kind") != "command":
+        return Declined("it isn't the command that can't be executed")
+    held = container_before(found, snapshot)
+    if held is None or found.container is None:
+        return Declined("no earlier revision is known in which the container had another command")
+    old, revision = held
+    if _words(old) == _words(found.container):
+        return Declined(f"{revision.title} had the same command")
+    if old.image != found.container.image:
+        return Declined(f"{revision.title} had another image, to which its command belonged")
+    wanted, before = shape(found.template), plain(old)
+    for field in _FIELDS:
+        wanted = put(wanted, (*found.steps, field), before.get(field))
+    reason = f"the command changed since {revision.title}, and the new one doesn't work"
+    return proposal(found, snapshot, wanted, reason, revision.confidence, verified(found, diagnosis, snapshot))
+
+
+def _words(container: Container) -> tuple[object, ...]:
+    return container.command, container.args, container.working_dir

@@ -1,0 +1,101 @@
+"""Back to the revision that worked."""
+
+from __future__ import annotations
+
+from kubemend.model.access import Access, Risk
+from kubemend.model.finding import Diagnosis, cite
+from kubemend.model.objects import Deployment, Pod, PodTemplate, ReplicaSet
+from kubemend.model.plan import Declined
+from kubemend.model.snapshot import Snapshot
+from kubemend.model.strategy import Proposal, strategy
+from kubemend.remedies.site import Before, Site, before, proposal, site, thriving, verified
+from kubemend.remedies.template import shape
+
+SEASONED_S = 86400.0
+"""Seconds after which a revision has had its time, so that what fails now has probably come from elsewhere."""
+
+
+@strategy(
+    cures=(
+        *("KM102", "KM103", "KM104", "KM105", "KM106", "KM107", "KM108", "KM109", "KM110", "KM111", "KM112"),
+        *("KM201", "KM202", "KM203", "KM204"),
+    ),
+    risk=Risk.MEDIUM,
+    reads=(Deployment, ReplicaSet, Pod),
+    needs={Access("patch", "deployments", "apps")},
+    order=60,
+)
+def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
+    """Give a Deployment the pod template of its last good revision.
+
+    Planned when the newest revision is the one that fails and an earlier one is there: with ready replicas,
+    which proves it, or at least as the newest of the earlier ones, which is trusted less. All that differs
+    between the two templates and that kubemend reads goes back, as with `kubectl rollout undo`.
+
+    ## Safety
+    Replicas, and everything outside the pod template, stay as they are. Pods roll over within the bounds of
+    the Deployment's own strategy. Where a template differs in something that is known to be held only in
+    part (a literal value of an environment variable, a container that was removed), it is declined. A
+    difference that isn't read at all can't be seen; then the verification fails and the patch is taken back.
+    """
+    found = site(diagnosis, snapshot)
+    if isinstance(found, Declined):
+        return found
+    if not isinstance(found.obj, Deployment):
+        return Declined(f"the revisions of a {type(found.obj).__name__} are not read")
+    if (why := _blameless(diagnosis, snapshot, found.obj)) is not None:
+        return Declined(why)
+    stable = before(found, snapshot)
+    if stable is None:
+        return Declined("there is no earlier revision to go back to")
+    return _planned(diagnosis, snapshot, found, stable)
+
+
+def _blameless(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment) -> str | None:
+    """Why the newest revision isn't what fails."""
+    newest = snapshot.revisions(deployment)[:1]
+    pod = snapshot.find(diagnosis.root.about)
+    if not isinstance(pod, Pod) or not newest:
+        return None
+    if (owner := snapshot.owner(pod)) is None or owner.name != newest[0].name:
+        return f"{pod.ref} is not of the newest revision"
+    if well := thriving(pod, snapshot):
+        return f"the newest revision works in {len(well)} other pods"
+    return None
+
+
+def _planned(diagnosis: Diagnosis, snapshot: Snapshot, found: Site, stable: Before) -> Proposal | Declined:
+    template = stable.replica_set.spec.template
+    made = proposal(
+        found,
+        snapshot,
+        shape(template),
+        f"{stable.title} {'runs well' if stable.proven else 'came before'}; the newest one doesn't work",
+        min(stable.confidence, 0.6) if _seasoned(snapshot, found.obj) else stable.confidence,
+        verified(found, diagnosis, snapshot),
+    )
+    if isinstance(made, Declined):
+        if made.why.endswith("already as it should be"):
+            return Declined(f"{stable.title} differs in nothing that is read")
+        return Declined(f"{stable.title} can't be restored from what is read: {made.why}")
+    risk = Risk.HIGH if _privileges(template) != _privileges(found.template) else None
+    return Proposal(
+        made.changes,
+        made.reason,
+        made.confidence,
+        made.verify,
+        requires=(cite(found.obj, "spec", "template"),),
+        risk=risk,
+    )
+
+
+def _seasoned(snapshot: Snapshot, deployment: object) -> bool:
+    if not isinstance(deployment, Deployment):
+        return False
+    made = snapshot.revisions(deployment)[0].metadata.creation_timestamp
+    return made is not None and (snapshot.taken_at - made).total_seconds() > SEASONED_S
+
+
+def _privileges(template: PodTemplate) -> list[object]:
+    spec = template.spec
+    return [spec.host_network, spec.service_account_name, [c.security_context for c in spec.containers]]

@@ -1,0 +1,111 @@
+"""What a plan would make of the objects that are there now, by our own reading of the patch rules. Writes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from kubemend.kube.diff import unified
+from kubemend.kube.patch import merge, strategic
+from kubemend.model.objects import kind_of
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, Scale
+from kubemend.model.repair import Repair, Step
+
+if TYPE_CHECKING:
+    from kubemend.cluster.reader import Reader
+
+Object = dict[str, Any]
+
+
+class Preview(Struct, frozen=True):
+    """One change with the difference it makes: a unified diff of YAML, "" where there is none to show."""
+
+    change: Change
+    diff: str
+
+
+async def previews(plan: Plan, reader: Reader) -> tuple[Preview, ...]:
+    """The differences against the cluster as it is now."""
+    found = []
+    for change in plan.changes:
+        before = None if isinstance(change, Create) else await _live(change, reader)
+        found.append(Preview(change, difference(change, before, outcome(change, before))))
+    return tuple(found)
+
+
+async def _live(change: Change, reader: Reader) -> Object | None:
+    from kubemend.cluster.errors import NotFound  # noqa: PLC0415 - the room that is in use by now
+
+    try:
+        return await reader.get(change.target)
+    except NotFound:
+        return None
+
+
+def done(repair: Repair) -> tuple[Preview, ...]:
+    """The differences that a repair has made, from the objects it kept; what it never reached gives none."""
+    steps = [*repair.steps, *[Step()] * len(repair.plan.changes)]
+    return tuple(
+        Preview(change, "" if step.after is None else difference(change, step.before, step.after or None))
+        for change, step in zip(repair.plan.changes, steps, strict=False)
+    )
+
+
+def outcome(change: Change, before: Object | None) -> Object | None:
+    """The object as it should be after the change; None when it should be gone."""
+    match change:
+        case Create():
+            return change.manifest
+        case Patch() if before is not None:
+            if change.kind == "merge":
+                return merge(before, change.body)
+            return strategic(before, change.body, kind=change.target.kind)
+        case Scale() if before is not None:
+            return merge(before, {"spec": {"replicas": change.replicas}})
+        case _:
+            return None
+
+
+def difference(change: Change, before: Object | None, after: Object | None) -> str:
+    """The unified diff; an eviction has none, for what it removes comes back by itself."""
+    return "" if isinstance(change, Evict) else unified(before, after, str(change.target))
+
+
+def headline(change: Change) -> str:
+    """The change in one line."""
+    match change:
+        case Scale():
+            return f"scale {change.target} from {change.was} to {change.replicas}"
+        case Evict():
+            return f"evict {change.target}; its controller makes another"
+        case _:
+            return f"{type(change).__name__.lower()} {change.target}"
+
+
+def as_files(plan: Plan) -> list[Object]:
+    """The plan as patch documents for whoever keeps the manifests: kustomize's strategic-merge form.
+
+    An eviction is no state and has no document.
+    """
+    return [made for change in plan.changes if (made := _document(change)) is not None]
+
+
+def _document(change: Change) -> Object | None:
+    kind = kind_of(change.target)
+    version = "v1" if kind is None else f"{kind.group}/{kind.version}".lstrip("/")
+    meta = {"name": change.target.name}
+    if change.target.namespace:
+        meta["namespace"] = change.target.namespace
+    head: Object = {"apiVersion": version, "kind": change.target.kind, "metadata": meta}
+    match change:
+        case Patch():
+            return merge(head, change.body)
+        case Scale():
+            return {**head, "spec": {"replicas": change.replicas}}
+        case Create():
+            return change.manifest
+        case Delete():
+            return {**head, "$patch": "delete"}
+        case Evict():
+            return None
