@@ -38,14 +38,13 @@ class LiveSight:
 
 
 @asynccontextmanager
-async def open_sight(
-    reader: Reader, kinds: Iterable[type[Obj]], *, cluster: str, namespace: str | None
-) -> AsyncIterator[LiveSight]:
-    """List and watch these kinds until the block ends; the first lists are in when it begins."""
-    async with WatchCache(reader, tuple(kinds), namespace=namespace, cluster=cluster) as cache:
+async def open_sight(reader: Reader, kinds: Iterable[type[Obj]], *, namespace: str | None) -> AsyncIterator[LiveSight]:
+    """List and watch these kinds until the block ends; the first lists are in (or have failed) when it begins."""
+    async with WatchCache(reader, kinds, namespace) as cache:
         sight = LiveSight(cache)
         following = asyncio.create_task(sight.follow())
         try:
+            await cache.synced()
             yield sight
         finally:
             following.cancel()
