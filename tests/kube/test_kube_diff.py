@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubemend.kube.diff import changed, unified, without_server_fields
@@ -133,17 +133,20 @@ OBJECTS = st.dictionaries(st.sampled_from(["apiVersion", "kind", "data", "spec"]
 
 
 @given(OBJECTS, OBJECTS)
+@settings(max_examples=30)
 def test_a_diff_is_empty_just_when_nothing_changed(before, after):
     assert bool(unified(before, after, "x")) is bool(changed(before, after))
 
 
 @given(OBJECTS)
+@settings(max_examples=30)
 def test_a_diff_from_nothing_holds_the_whole_object(obj):
     lines = unified(None, obj, "x").splitlines(keepends=True)[3:]
     assert (yaml.safe_load("".join(line[1:] for line in lines)) or {}) == obj
 
 
 @given(OBJECTS, OBJECTS)
+@settings(max_examples=30)
 def test_a_diff_does_not_depend_on_the_order_of_keys(before, after):
     turned = dict(reversed(after.items()))
     assert unified(before, turned, "x") == unified(before, after, "x")

@@ -1,6 +1,7 @@
 """Scheduling on one node: what a pod asks for, what a node has left, and why the two don't fit.
 
-`recorded/scheduling.jsonl` holds small worlds with the verdicts of kube-scheduler v1.34.4's own filter plugins, per node.
+`recorded/scheduling.jsonl` holds small worlds with the verdicts that kube-scheduler v1.34.4's own filter plugins give
+per node.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from kubemend.model.objects import Node, Pod, PodSpec
 from kubemend.model.objects.node import Taint
 from kubemend.model.objects.pod import Toleration
 
-RECORDED = Path(__file__).parent / "recorded" / "scheduling.jsonl"
+RECORDED = (Path(__file__).parent / "recorded" / "scheduling.jsonl").read_text().splitlines()
 
 
 def spec(**fields):
@@ -268,7 +269,7 @@ class World(msgspec.Struct):
     verdicts: dict[str, dict[str, bool]]
 
 
-@pytest.mark.parametrize("line", RECORDED.read_text().splitlines())
+@pytest.mark.parametrize("line", RECORDED, ids=range(len(RECORDED)))
 def test_the_verdicts_are_those_of_the_scheduler(line):
     world = msgspec.json.decode(line, type=World)
     incoming = world.pod

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from kubemend.kube.patch import PatchError, strategic
 
-RECORDED = Path(__file__).parent / "recorded" / "strategic.jsonl"
+RECORDED = (Path(__file__).parent / "recorded" / "strategic.jsonl").read_text().splitlines()
 
 
-@pytest.mark.parametrize("line", RECORDED.read_text().splitlines())
+@pytest.mark.parametrize("line", RECORDED, ids=range(len(RECORDED)))
 def test_a_patch_gives_what_the_api_server_makes_of_it(line):
     case = json.loads(line)
     untouched = copy.deepcopy(case)

@@ -72,7 +72,8 @@ class WatchCache:
         self._cluster, self._namespace = reader.cluster, namespace
         wanted = tuple(dict.fromkeys(kinds))
         self._feeds: tuple[Feed[Any], ...] = tuple(
-            Feed(reader, kind, namespace, frozenset(exclude), pace or Pace(), self._tell) for kind in wanted
+            Feed(reader, kind, namespace, exclude=frozenset(exclude), pace=pace or Pace(), tell=self._tell)
+            for kind in wanted
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: weakref.WeakSet[Changes] = weakref.WeakSet()

@@ -1,7 +1,7 @@
 """One kind of the watch cache: list, then watch from there; resume after a failure; list anew when that can't be.
 
-What the waits are for: a server that is down must not be hammered (back-off), one that keeps saying 410 must not be made
-to list all the time (`relist`), and events that never came must be noticed in the end (`resync`).
+What the waits are for: a server that is down must not be hammered (back-off), one that keeps saying 410 must not be
+made to list all the time (`relist`), and events that never came must be noticed in the end (`resync`).
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Feed(Generic[T]):
         reader: Reader,
         kind: type[T],
         namespace: str | None,
+        *,
         exclude: Collection[str],
         pace: Pace,
         tell: Callable[[Collection[Ref]], None],

@@ -27,10 +27,6 @@ class Faulty:
     probe: Json
     before: tuple[Json, Before] | None
 
-    def has(self, value: object) -> bool:
-        """Whether the handler's diagnosed field is still as declared; the value is compared as text."""
-        return any(str(v) == str(value) for v in (self.probe.get(self.handler) or {}).values())
-
     @property
     def steps(self) -> tuple[str | int, ...]:
         """Steps from the pod spec to the probe."""

@@ -49,7 +49,10 @@ def relax_probe_timing(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     found = faulty(diagnosis, snapshot, "timing")
     if isinstance(found, Declined):
         return found
-    fields, reason, confidence = _as_before(found) or _longer(found, str(diagnosis.root.facts.get("symptom")))
+    facts = diagnosis.root.facts
+    if (_patience(found.probe), _of(found.probe, "timeoutSeconds")) != (facts.get("window_s"), facts.get("timeout_s")):
+        return Declined("the probe's timing has been changed since")
+    fields, reason, confidence = _as_before(found) or _longer(found, str(facts.get("symptom")))
     if not fields:
         return Declined(reason)
     wanted = shape(found.site.template)
@@ -73,7 +76,7 @@ def _longer(found: Faulty, symptom: str) -> tuple[Json, str, float]:
     if symptom == "timeout":
         now = _of(probe, "timeoutSeconds")
         timeout = min(now * FACTOR, MOST_TIMEOUT_S)
-        if now > 1:
+        if now * 2 > MOST_TIMEOUT_S:
             return {}, f"the probe already waits {now} s for an answer", 0.0
         return {"timeoutSeconds": timeout}, f"the program takes longer than {now} s to answer", 0.7
     given = _patience(probe)

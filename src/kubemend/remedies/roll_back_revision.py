@@ -18,7 +18,7 @@ SEASONED_S = 86400.0
 @strategy(
     cures=(
         *("KM102", "KM103", "KM104", "KM105", "KM106", "KM107", "KM108", "KM109", "KM110", "KM111", "KM112"),
-        *("KM201", "KM202", "KM203", "KM204"),
+        *("KM201", "KM202", "KM203", "KM204", "KM401"),
     ),
     risk=Risk.MEDIUM,
     reads=(Deployment, ReplicaSet, Pod),

@@ -3,53 +3,74 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from kubemend.kube.scheduling import affinity_misfit, free, misfit, requests
-from kubemend.model.objects import Node, Pod, PodSpec
+from kubemend.model.objects import Node, Pod
 from kubemend.model.objects.meta import condition
 from kubemend.model.objects.pod import PodTemplate
 from kubemend.model.snapshot import Snapshot
 
 
-def typed(template: dict[str, Any]) -> PodTemplate:
-    """A template in its JSON form (see `template.shape`) as the Struct again."""
-    return msgspec.convert(template, type=PodTemplate)
+def places(template: PodTemplate | dict[str, Any], namespace: str, snapshot: Snapshot, *, wanted: int = 1) -> int:
+    """How many of `wanted` more pods of the template the ready nodes would take, one after the other.
 
-
-def places(
-    template: PodTemplate, namespace: str, snapshot: Snapshot, *, wanted: int = 1, without: Collection[str] = ()
-) -> int:
-    """How many of `wanted` pods of the template the ready nodes would take, one after the other.
-
-    without: uids of pods that will be gone by then. What other pods' affinities say is asked for the first pod
-    only, since the next would have to be imagined in its place.
+    template: the Struct, or its JSON form (`template.shape`). What other pods' affinities say is asked of the pods
+    that are there, not of those that would be placed before.
     """
-    pods = [p for p in snapshot.all(Pod) if p.metadata.uid not in without]
-    held: dict[str, list[Pod]] = defaultdict(list)
-    for pod in pods:
-        held[pod.spec.node_name].append(pod)
-    nodes = snapshot.all(Node)
-    spec, labels = template.spec, template.metadata.labels
-    left = {n.name: free(n, held.get(n.name, ())) for n in nodes if _ready(n)}
-    welcome = [n for n in nodes if n.name in left and not misfit(spec, labels, n, left[n.name])]
-    welcome = [n for n in welcome if not affinity_misfit(spec, namespace, labels, n, nodes, pods)]
+    typed = template if isinstance(template, PodTemplate) else msgspec.convert(template, type=PodTemplate)
+    room = _Room(typed, namespace, snapshot)
     placed = 0
-    while placed < wanted and (node := _first(spec, labels, welcome, left)) is not None:
+    while placed < wanted and room.take():
         placed += 1
-        for name, amount in {**requests(spec), "pods": Decimal(1)}.items():
-            left[node.name][name] = left[node.name].get(name, Decimal()) - amount
     return placed
 
 
-def _first(
-    spec: PodSpec, labels: dict[str, str], nodes: list[Node], left: dict[str, dict[str, Decimal]]
-) -> Node | None:
-    return next((n for n in nodes if not misfit(spec, labels, n, left[n.name])), None)
+@dataclass(frozen=True)
+class _Room:
+    """The ready nodes with what is left on them while pods of one template are placed."""
+
+    template: PodTemplate
+    namespace: str
+    snapshot: Snapshot
+
+    def take(self) -> bool:
+        """Place one pod on the first node that will have it; False when none will."""
+        spec, labels = self.template.spec, self.template.metadata.labels
+        for node in self._nodes:
+            if not misfit(spec, labels, node, self._left[node.name]) and self._suits(node):
+                left = self._left[node.name]
+                for name, amount in {**requests(spec), "pods": Decimal(1)}.items():
+                    left[name] = left.get(name, Decimal()) - amount
+                return True
+        return False
+
+    @cached_property
+    def _nodes(self) -> list[Node]:
+        return [n for n in self.snapshot.all(Node) if _ready(n) and n.metadata.deletion_timestamp is None]
+
+    @cached_property
+    def _left(self) -> dict[str, dict[str, Decimal]]:
+        held: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self.snapshot.all(Pod):
+            held[pod.spec.node_name].append(pod)
+        return {n.name: free(n, held.get(n.name, ())) for n in self._nodes}
+
+    @cached_property
+    def _concerned(self) -> list[Pod]:
+        """The pods that can matter: of the same namespace (of all, if the template has terms), and those with terms."""
+        wide = self.template.spec.affinity is not None
+        pods = self.snapshot.all(Pod)
+        return [p for p in pods if wide or p.namespace == self.namespace or p.spec.affinity is not None]
+
+    def _suits(self, node: Node) -> bool:
+        spec, labels = self.template.spec, self.template.metadata.labels
+        return not affinity_misfit(spec, self.namespace, labels, node, self.snapshot.all(Node), self._concerned)
 
 
 def _ready(node: Node) -> bool:

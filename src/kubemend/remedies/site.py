@@ -65,8 +65,12 @@ class Site:
 
     def cite(self, *steps: str | int) -> Cite:
         """Cite a field of the container where the repair would be written."""
+        return self.cite_spec(*self.steps, *steps)
+
+    def cite_spec(self, *steps: str | int) -> Cite:
+        """Cite a field of the pod spec where the repair would be written."""
         above = () if isinstance(self.obj, Pod) else template_of(self.obj.ref)
-        return cite(self.obj, *above, "spec", *self.steps, *steps)
+        return cite(self.obj, *above, "spec", *steps)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def _adopting(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     annotations = _taking(_field(old, "annotations"), _field(new, "annotations"), SERVER_ANNOTATIONS)
     if annotations:
         metadata["annotations"] = annotations
+    elif _field(old, "annotations"):
+        del metadata["annotations"]
     if metadata:
         adopted["metadata"] = metadata
     return adopted

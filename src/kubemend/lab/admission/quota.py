@@ -25,8 +25,7 @@ _MUST = frozenset({*_COMPUTE, *(f"{word}.{name}" for word in ("requests", "limit
 def check(store: Store, kind: Kind, new: Object, old: Object | None = None) -> None:
     """Raises `ApiError` (403) when this object, or its change, exceeds a quota of its namespace."""
     namespace = new["metadata"].get("namespace", "")
-    quotas = store.all("ResourceQuota", namespace) if namespace and kind in usage.COUNTED else []
-    for quota in quotas:
+    for quota in store.all("ResourceQuota", namespace) if namespace and kind.storage != "Event" else ():
         if _covers(quota, kind, new):
             _check(store, quota, kind, new, old)
 
@@ -45,7 +44,7 @@ def _check(store: Store, quota: Object, kind: Kind, new: Object, old: Object | N
     delta = {r: a for r, a in delta.items() if a > 0}
     if not delta:
         return
-    used = _used(store, quota, delta)
+    used = _used(store, quota, kind)
     over = sorted(r for r, amount in delta.items() if used.get(r, Decimal()) + amount > hard[r])
     if over:
         asked = _listed(over, delta)
@@ -54,14 +53,12 @@ def _check(store: Store, quota: Object, kind: Kind, new: Object, old: Object | N
         raise forbidden(kind, new["metadata"]["name"], why)
 
 
-def _used(store: Store, quota: Object, wanted: Iterable[str]) -> usage.Amounts:
-    """What the namespace's objects take of some of a quota's resources."""
-    namespace, names = quota["metadata"]["namespace"], frozenset(wanted)
+def _used(store: Store, quota: Object, kind: Kind) -> usage.Amounts:
+    """What the namespace's objects of this kind take. No two kinds take of the same resource."""
     found: usage.Amounts = {}
-    for kind in usage.COUNTED:
-        for obj in store.all(kind.kind, namespace):
-            if _covers(quota, kind, obj):
-                found = add(found, {r: a for r, a in usage.of(kind, obj).items() if r in names})
+    for obj in store.all(kind.kind, quota["metadata"]["namespace"]):
+        if _covers(quota, kind, obj):
+            found = add(found, usage.of(kind, obj))
     return found
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
 
 from kubemend.kube.quantity import add, parse
 from kubemend.lab.api import Object
-from kubemend.lab.kinds import BY_KIND, Kind
+from kubemend.lab.kinds import Kind
 
 Amounts = dict[str, Decimal]
 
@@ -41,8 +40,8 @@ def _pod(pod: Object) -> Amounts:
     return taken | {f"limits.{name}": amount for name, amount in limits.items()}
 
 
-def of_pod(spec: Object, word: Literal["requests", "limits"] | str) -> Amounts:
-    """A pod's requests or limits: what runs side by side is added up, init containers run one after another.
+def of_pod(spec: Object, word: str) -> Amounts:
+    """A pod's "requests" or "limits": what runs side by side is added up, init containers run one after another.
 
     The sidecar formula of KEP-753: a restartable init container adds to what comes after it.
     """
@@ -127,6 +126,3 @@ def scoped(quota: Object) -> bool:
     """Whether a quota counts only some pods."""
     return bool(quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"))
 
-
-COUNTED: tuple[Kind, ...] = tuple(k for k in BY_KIND.values() if k.namespaced and k.kind != "Event")
-"""Kinds that a quota may count."""

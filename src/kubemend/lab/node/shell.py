@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from kubemend.lab.node.process import Process, find_program
 from kubemend.lab.node.syntax import Command, If, List, Loop, Node, SyntaxProblem, Word, parse
-
-Run = Callable[[], None]
 
 _TURN_S = 0.02
 """Least real time of one turn of a loop, so that a busy loop in a pod is none in this process."""
@@ -50,18 +48,33 @@ async def sh(process: Process, argv: Sequence[str]) -> int:
 class _Shell:
     def __init__(self, process: Process, *, strict: bool) -> None:
         self.process, self.strict, self.status = process, strict, 0
+        self._beside: set[asyncio.Task[int]] = set()
 
     async def run(self, script: str) -> int:
+        """Run a script to its end; what it left running beside ends with it."""
         try:
-            await self._node(parse(script))
+            tree = parse(script)
         except SyntaxProblem as problem:
             self.process.write(f"sh: syntax error: {problem}")
             return 2
+        try:
+            return await self._tree(tree)
+        finally:
+            for task in self._beside:
+                task.cancel()
+
+    async def _tree(self, tree: Node) -> int:
+        try:
+            await self._node(tree)
         except Exit as left:
             return left.code
         except _Leave:
             return self.status
         return self.status
+
+    async def beside(self, node: Node) -> int:
+        """Run part of a script as a job of its own."""
+        return await self._tree(node)
 
     async def _node(self, node: Node) -> None:
         match node:
@@ -77,6 +90,9 @@ class _Shell:
     async def _list(self, node: List) -> None:
         for joint, item in node.items:
             if (joint == "&&" and self.status) or (joint == "||" and not self.status):
+                continue
+            if joint == "&":
+                self._beside.add(asyncio.create_task(_Shell(self.process, strict=self.strict).beside(item)))
                 continue
             await self._node(item)
         if self.strict and self.status and not node.tested:
@@ -147,8 +163,10 @@ class _Shell:
             case ["export" | "readonly" | "local", *pairs]:
                 self.process.env.update(p.split("=", 1) for p in pairs if "=" in p)
                 return 0
-            case ["trap" | "cd" | "umask" | "ulimit" | "unset" | "wait", *_]:
+            case ["trap" | "cd" | "umask" | "ulimit" | "unset", *_]:
                 return 0
+            case ["wait", *_]:
+                return max(await asyncio.gather(*self._beside), default=0)
             case ["!", *rest]:
                 return 0 if await self._call(rest) else 1
             case ["exec", *rest] if rest:

@@ -30,7 +30,7 @@ class Command:
 
 @dataclass(frozen=True)
 class List:
-    """Items with how each is joined to the one before (";", "&&", "||").
+    """Items with how each is joined to the one before (";", "&&", "||"); "&" runs one beside the rest.
 
     tested: its failure was asked for, by a `||` say, so that `set -e` doesn't end the script.
     """
@@ -195,7 +195,8 @@ class _Reader:
                 self.take()
             if not self.more() or _text(self.peek()) in ends or self.peek() in (")", ";;"):
                 return List(tuple(items), tested=True)
-            items.append((";", self.chain()))
+            chain = self.chain()
+            items.append(("&" if self.peek() == "&" else ";", chain))
 
     def chain(self) -> Node:
         items: list[tuple[str, Node]] = []
@@ -207,7 +208,7 @@ class _Reader:
                 item = Command(item.words, item.assigns, item.writes, silent=True)
             items.append((";" if joint == "|" else joint, item))
             if self.peek() not in _CHAINS:
-                return List(tuple(items), tested="||" in [j for j, _ in items])
+                return List(tuple(items), tested=len(items) > 1)
             joint = str(self.take())
             while self.peek() == "\n":
                 self.take()

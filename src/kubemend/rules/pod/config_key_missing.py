@@ -12,7 +12,13 @@ from kubemend.rules.pod.lack import keyless
 from kubemend.rules.pod.seen import CONTROLLERS
 
 
-@rule("KM107", severity=Severity.ERROR, reads=(Pod,), uses=(ConfigMap, Event, *CONTROLLERS))
+@rule(
+    "KM107",
+    severity=Severity.ERROR,
+    reads=(Pod,),
+    uses=(ConfigMap, Event, *CONTROLLERS),
+    explains=("KM401", "KM405", "KM503"),
+)
 def config_key_missing(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod waits for a key that its ConfigMap doesn't have.
 

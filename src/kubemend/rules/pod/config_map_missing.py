@@ -12,7 +12,13 @@ from kubemend.rules.pod.lack import missing
 from kubemend.rules.pod.seen import CONTROLLERS
 
 
-@rule("KM106", severity=Severity.ERROR, reads=(Pod,), uses=(ConfigMap, Event, *CONTROLLERS))
+@rule(
+    "KM106",
+    severity=Severity.ERROR,
+    reads=(Pod,),
+    uses=(ConfigMap, Event, *CONTROLLERS),
+    explains=("KM401", "KM405", "KM503"),
+)
 def config_map_missing(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod waits for a ConfigMap that doesn't exist.
 

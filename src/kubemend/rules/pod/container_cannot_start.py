@@ -45,7 +45,13 @@ class _Refusal:
     evidence: tuple[Cite, ...]
 
 
-@rule("KM109", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM102", "KM110", "KM111", "KM112"))
+@rule(
+    "KM109",
+    severity=Severity.ERROR,
+    reads=(Pod,),
+    uses=CONTROLLERS,
+    explains=("KM102", "KM110", "KM111", "KM112", "KM401", "KM405", "KM503"),
+)
 def container_cannot_start(snapshot: Snapshot) -> Iterator[Observation]:
     """A container can't be started: the runtime can't execute what it is told to.
 

@@ -22,7 +22,7 @@ _MEANINGS = {
 }
 
 
-@rule("KM102", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM112",))
+@rule("KM102", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM112", "KM401", "KM405", "KM503"))
 def container_crash_looping(snapshot: Snapshot) -> Iterator[Observation]:
     """A container ends again and again, each time soon after its start.
 

@@ -13,7 +13,13 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ongoing
 
 
-@rule("KM101", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM102", "KM110", "KM111", "KM112"))
+@rule(
+    "KM101",
+    severity=Severity.ERROR,
+    reads=(Pod,),
+    uses=CONTROLLERS,
+    explains=("KM102", "KM110", "KM111", "KM112", "KM401", "KM405", "KM503"),
+)
 def container_oom_killed(snapshot: Snapshot) -> Iterator[Observation]:
     """A container was killed for using more memory than it may.
 

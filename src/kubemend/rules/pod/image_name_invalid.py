@@ -11,7 +11,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS, containers
 
 
-@rule("KM105", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS)
+@rule("KM105", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM401", "KM405", "KM503"))
 def image_name_invalid(snapshot: Snapshot) -> Iterator[Observation]:
     """An image name can't be parsed.
 

@@ -20,7 +20,7 @@ _SAYS: dict[Cause, tuple[str, float]] = {
 }
 
 
-@rule("KM103", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS))
+@rule("KM103", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS), explains=("KM401", "KM405", "KM503"))
 def image_not_found(snapshot: Snapshot) -> Iterator[Observation]:
     """An image can't be pulled: it isn't there, or its registry can't be reached.
 

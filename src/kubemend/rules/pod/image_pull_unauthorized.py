@@ -12,7 +12,7 @@ from kubemend.rules.pod.pull import failures
 from kubemend.rules.pod.seen import CONTROLLERS
 
 
-@rule("KM104", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS))
+@rule("KM104", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS), explains=("KM401", "KM405", "KM503"))
 def image_pull_unauthorized(snapshot: Snapshot) -> Iterator[Observation]:
     """A registry refuses to hand out an image without (other) credentials.
 

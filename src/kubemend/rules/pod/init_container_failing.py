@@ -12,7 +12,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ongoing
 
 
-@rule("KM110", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS)
+@rule("KM110", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM401", "KM405", "KM503"))
 def init_container_failing(snapshot: Snapshot) -> Iterator[Observation]:
     """An init container fails, so the pod's own containers never start.
 

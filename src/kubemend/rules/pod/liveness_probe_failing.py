@@ -15,7 +15,13 @@ from kubemend.rules.pod.seen import CONTROLLERS, RECENT_S, Seen, containers, pre
 _PROBES: tuple[tuple[str, Field], ...] = (("Liveness", "livenessProbe"), ("Startup", "startupProbe"))
 
 
-@rule("KM111", severity=Severity.ERROR, reads=(Pod, Event), uses=CONTROLLERS, explains=("KM102", "KM110", "KM112"))
+@rule(
+    "KM111",
+    severity=Severity.ERROR,
+    reads=(Pod, Event),
+    uses=CONTROLLERS,
+    explains=("KM102", "KM110", "KM112", "KM401", "KM503"),
+)
 def liveness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
     """A container is restarted again and again because its liveness or startup probe fails.
 

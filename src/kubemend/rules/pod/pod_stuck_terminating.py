@@ -16,7 +16,7 @@ LATE_S = 120.0
 """Seconds past the grace period after which a deletion counts as stuck: unmounting volumes takes its time."""
 
 
-@rule("KM114", severity=Severity.WARNING, reads=(Pod,), uses=(Node, *CONTROLLERS))
+@rule("KM114", severity=Severity.WARNING, reads=(Pod,), uses=(Node, *CONTROLLERS), explains=("KM401", "KM503"))
 def pod_stuck_terminating(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod was deleted long ago and still isn't gone.
 

@@ -8,7 +8,7 @@ its kind (refused, an HTTP status, a time-out), never by its text.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kubemend.kube.names import near
@@ -34,13 +34,18 @@ _SYMPTOMS: tuple[tuple[Symptom, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True)
 class Flaw:
-    """What is wrong, where: the value as declared, the one expected in its place ("" if unknown), what proves it."""
+    """What is wrong, where: the value as declared, the one expected in its place ("" if unknown), what proves it.
+
+    window_s: seconds from the start that the probe gives; timeout_s: seconds that it waits for an answer.
+    """
 
     kind: Kind
     handler: str
     declared: str = ""
     expected: str = ""
     proof: Proof = ""
+    window_s: int = 0
+    timeout_s: int = 0
 
     def facts(self, field: Field, symptom: Symptom) -> dict[str, Fact]:
         """The parameters a repair wants."""
@@ -52,6 +57,8 @@ class Flaw:
             "expected": self.expected,
             "proof": self.proof,
             "symptom": symptom,
+            "window_s": self.window_s,
+            "timeout_s": self.timeout_s,
         }
 
 
@@ -64,9 +71,14 @@ def probe_of(container: Container, field: Field) -> Probe | None:
     }[field]
 
 
+def window(probe: Probe) -> int:
+    """Seconds from the container's start in which a probe must succeed for the first time."""
+    return probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold
+
+
 def patience(probe: Probe) -> float:
-    """Seconds from the container's start after which failing all along counts as failed."""
-    return probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold + probe.timeout_seconds
+    """Seconds from the container's start after which failing all along has surely counted."""
+    return window(probe) + probe.timeout_seconds
 
 
 def symptom_of(message: str) -> Symptom:
@@ -85,12 +97,13 @@ def flaw(container: Container, field: Field, symptom: Symptom, *, before: Contai
         return Flaw("unknown", "")
     handler = _handler(probe)
     working = _other(container, field) if other else None
-    return (
+    found = (
         _against_revision(probe, probe_of(before, field) if before else None, handler)
         or _against_ports(probe, container, symptom, working, handler)
         or _against_probe(probe, symptom, working, handler)
         or Flaw(_otherwise(probe, field, symptom), handler)
     )
+    return replace(found, window_s=window(probe), timeout_s=probe.timeout_seconds)
 
 
 def _handler(probe: Probe) -> str:
@@ -118,8 +131,8 @@ def _against_revision(probe: Probe, before: Probe | None, handler: str) -> Flaw 
         return Flaw("port", handler, str(_port(probe)), str(_port(before)), "revision")
     if _path(probe) != _path(before):
         return Flaw("path", handler, _path(probe), _path(before), "revision")
-    if patience(before) > patience(probe) or before.timeout_seconds > probe.timeout_seconds:
-        return Flaw("timing", handler, f"{patience(probe):g}", f"{patience(before):g}", "revision")
+    if window(before) > window(probe) or before.timeout_seconds > probe.timeout_seconds:
+        return Flaw("timing", handler, proof="revision")
     return None
 
 

@@ -13,7 +13,7 @@ from kubemend.rules.pod.probing import Flaw, flaw, patience, symptom_of
 from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, previous, seconds
 
 
-@rule("KM112", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS))
+@rule("KM112", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS), explains=("KM401", "KM503"))
 def readiness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
     """A container runs but isn't ready, because its readiness probe fails.
 

@@ -12,7 +12,7 @@ from kubemend.rules.pod.lack import keyless, missing
 from kubemend.rules.pod.seen import CONTROLLERS
 
 
-@rule("KM108", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS))
+@rule("KM108", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS), explains=("KM401", "KM405", "KM503"))
 def secret_missing(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod waits for a Secret, or a key of one, that doesn't exist.
 

@@ -1,0 +1,172 @@
+"""What the API server itself writes into an object: the registries' strategies, not defaults of the API."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kubemend.lab.admission.usage import of_pod
+from kubemend.lab.api import Object
+from kubemend.lab.apiserver.status import Cause, invalid
+from kubemend.lab.kinds import BY_KIND, Kind
+from kubemend.lab.store import Store
+
+SERVICES = ipaddress.IPv4Network("10.96.0.0/16")
+NODE_PORTS = range(30000, 32768)
+
+_FRESH_STATUS: dict[str, dict[str, Any]] = {
+    "Namespace": {"phase": "Active"},
+    "PersistentVolume": {"phase": "Pending"},
+    "PersistentVolumeClaim": {"phase": "Pending"},
+    "Service": {"loadBalancer": {}},
+}
+
+
+def new(store: Store, kind: Kind, obj: Object) -> None:
+    """Prepare a new object whose name, namespace and uid are set, in place."""
+    if kind.has("status") and kind.kind != "Node":
+        obj["status"] = {**_zeros(obj), **_FRESH_STATUS.get(kind.kind, {})}
+    if (prepare := _NEW.get(kind.kind)) is not None:
+        prepare(store, obj)
+
+
+def _zeros(obj: Object) -> Object:
+    """The fields of a status that are written even when they say nothing."""
+    return {k: v for k, v in _empty_status(obj["kind"]).items()}
+
+
+def _empty_status(kind: str) -> Object:
+    from kubemend.lab.apiserver.schema import decode
+
+    clean, _ = decode(BY_KIND[kind], {})
+    status: Object = clean["status"]
+    return status
+
+
+def _pod(_store: Store, pod: Object) -> None:
+    pod["status"] = {"phase": "Pending", "qosClass": quality(pod["spec"])}
+
+
+def quality(spec: Object) -> str:
+    """A pod's QoS class: Guaranteed when all containers limit cpu and memory and ask for just that."""
+    requests, limits = of_pod(spec, "requests"), of_pod(spec, "limits")
+    named = {"cpu", "memory"}
+    if not (requests.keys() | limits.keys()) & named:
+        return "BestEffort"
+    both = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    limited = all(named <= (c["resources"].get("limits") or {}).keys() for c in both)
+    even = all(requests.get(n) == limits.get(n) for n in named)
+    return "Guaranteed" if limited and even else "Burstable"
+
+
+def _namespace(_store: Store, namespace: Object) -> None:
+    namespace["spec"] = {"finalizers": ["kubernetes"]}
+
+
+def _protected(finalizer: str) -> Callable[[Store, Object], None]:
+    def protect(_store: Store, obj: Object) -> None:
+        had = obj["metadata"].get("finalizers") or []
+        obj["metadata"]["finalizers"] = list(dict.fromkeys([*had, finalizer]))
+
+    return protect
+
+
+def _claim(store: Store, claim: Object) -> None:
+    """Protect it and, if it names no class, give it the default one (admission plugin DefaultStorageClass)."""
+    _protected("kubernetes.io/pvc-protection")(store, claim)
+    if "storageClassName" in claim["spec"]:
+        return
+    for found in store.all("StorageClass"):
+        marks = found["metadata"].get("annotations") or {}
+        if marks.get("storageclass.kubernetes.io/is-default-class") == "true":
+            claim["spec"]["storageClassName"] = found["metadata"]["name"]
+
+
+def _node(_store: Store, node: Object) -> None:
+    """A node starts tainted until it is known to be ready (admission plugin TaintNodesByCondition)."""
+    taints = node["spec"].get("taints") or []
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    if taint not in taints:
+        node["spec"]["taints"] = [*taints, taint]
+
+
+def _job(_store: Store, job: Object) -> None:
+    """Its pods are told from those of other jobs by its uid."""
+    spec, meta = job["spec"], job["metadata"]
+    if spec.get("manualSelector"):
+        return
+    labels = {
+        "batch.kubernetes.io/controller-uid": meta["uid"],
+        "batch.kubernetes.io/job-name": meta["name"],
+        "controller-uid": meta["uid"],
+        "job-name": meta["name"],
+    }
+    template = spec["template"]["metadata"]
+    template["labels"] = {**(template.get("labels") or {}), **labels}
+    if not meta.get("labels"):
+        meta["labels"] = dict(template["labels"])
+    key = "batch.kubernetes.io/controller-uid"
+    spec["selector"] = {"matchLabels": {key: meta["uid"]}}
+
+
+def _daemonset(_store: Store, obj: Object) -> None:
+    marks = obj["metadata"].setdefault("annotations", {})
+    marks.setdefault("deprecated.daemonset.template.generation", "1")
+
+
+def service(store: Store, obj: Object) -> None:
+    """Give a Service its address and node ports, in place. Raises `ApiError` (422) when one is taken."""
+    spec = obj["spec"]
+    if spec["type"] == "ExternalName":
+        return
+    if not spec.get("clusterIP"):
+        taken = {s["spec"].get("clusterIP") for s in store.all("Service")}
+        spec["clusterIP"] = next(a for a in map(str, SERVICES.hosts()) if a not in taken and a != KUBERNETES)
+    spec["clusterIPs"] = [spec["clusterIP"]]
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        _node_ports(store, obj)
+
+
+KUBERNETES = str(SERVICES[1])
+"""The address of the API server's own Service."""
+
+
+def _node_ports(store: Store, obj: Object) -> None:
+    taken = dict(_taken_ports(store, obj))
+    for i, port in enumerate(obj["spec"].get("ports") or ()):
+        wanted = port.get("nodePort")
+        if wanted and wanted in taken:
+            cause = Cause.invalid(f"spec.ports[{i}].nodePort", wanted, "provided port is already allocated")
+            raise invalid(BY_KIND["Service"], obj["metadata"]["name"], [cause])
+        if not wanted:
+            port["nodePort"] = wanted = next(p for p in NODE_PORTS if p not in taken)
+        taken[wanted] = True
+
+
+def _taken_ports(store: Store, obj: Object) -> Iterator[tuple[int, bool]]:
+    for other in store.all("Service"):
+        if other["metadata"].get("uid") != obj["metadata"].get("uid"):
+            yield from ((p["nodePort"], True) for p in other["spec"].get("ports") or () if "nodePort" in p)
+
+
+def changed(store: Store, kind: Kind, old: Object, obj: Object) -> None:
+    """Prepare a changed object, in place: what the server chose stays where the change doesn't speak of it."""
+    if kind.kind == "Service" and obj["spec"]["type"] != "ExternalName":
+        if not obj["spec"].get("clusterIP"):
+            obj["spec"]["clusterIP"] = old["spec"].get("clusterIP", "")
+        service(store, obj)
+    elif kind.kind == "Secret" and not obj.get("type"):
+        obj["type"] = old["type"]
+
+
+_NEW: dict[str, Callable[[Store, Object], None]] = {
+    "DaemonSet": _daemonset,
+    "Job": _job,
+    "Namespace": _namespace,
+    "Node": _node,
+    "PersistentVolume": _protected("kubernetes.io/pv-protection"),
+    "PersistentVolumeClaim": _claim,
+    "Pod": _pod,
+    "Service": service,
+}

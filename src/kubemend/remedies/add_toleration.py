@@ -1,0 +1,55 @@
+"""The toleration that all else in the namespace has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubemend.kube.rollout import active
+from kubemend.kube.scheduling import tolerates
+from kubemend.model.access import Risk
+from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.objects import Node, Pod
+from kubemend.model.objects.node import Taint
+from kubemend.model.objects.pod import Toleration
+from kubemend.model.plan import Declined
+from kubemend.model.snapshot import Snapshot
+from kubemend.model.strategy import Proposal, strategy
+from kubemend.remedies.room import places
+from kubemend.remedies.template import put, shape
+from kubemend.remedies.workload import PATCHES, Choice, cited, proposed, workload
+
+CONFIDENCE = 0.6
+"""What the neighbours do is a hint, not a permission: below the floor of what goes without asking."""
+
+KEPT = ("node-role.kubernetes.io/", "node.kubernetes.io/")
+"""Taints of the control plane and of a node's condition: no workload is moved there by us."""
+
+
+@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=PATCHES, order=70)
+def add_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
+    """Give a workload the toleration with which every other workload of its namespace runs on the tainted nodes.
+
+    ## Safety
+    Offered only when all other running pods of the namespace are on nodes with that very taint and tolerate it
+    by name, in the same words. Its confidence stays below what a policy lets go unattended, so a person decides.
+    No taint is ever removed, and those of the control plane or of a node's condition are never tolerated.
+    """
+    found = workload(diagnosis, snapshot)
+    if isinstance(found, Declined):
+        return found
+    held, _ = found
+    facts = diagnosis.root.facts
+    taint = Taint(key=str(facts["key"]), value=str(facts.get("value") or ""), effect=str(facts["effect"]))
+    if taint.key.startswith(KEPT):
+        return Declined(f"the taint {taint.key} isn't one that a workload may be made to tolerate")
+    now = held.template.spec.tolerations
+    words = set(_siblings(held.obj.ref.name, held.obj.namespace, snapshot, taint))
+    if len(words) != 1 or None in words:
+        return Declined(f"the other pods of {held.obj.namespace} don't all run on such nodes by tolerating {taint.key}")
+    added = Toleration(key=taint.key, operator=words.pop() or "Equal", value=taint.value, effect=taint.effect)
+    wanted = put(shape(held.template), ("tolerations",), plain((*now, added)))
+    why = f"every other workload of {held.obj.namespace} tolerates the taint {taint.key}"
+    if not places(wanted, held.obj.namespace, snapshot):
+        return Declined(f"even with a toleration of {taint.key} no node would take a pod")
+    requires = tuple(cited(held, "tolerations", i, "key") for i in range(len(now)))
+    return proposed(held, diagnosis, snapshot, Choice(wanted, why, CONFIDENCE), requires)
