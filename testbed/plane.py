@@ -39,7 +39,11 @@ class ControlPlane:
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        try:
+            line = self._process.stdout.readline()
+        except BaseException as interrupted:
+            interrupted.add_note(self._end())
+            raise
         if not line:
             raise PlaneError(self._end())
         self._ready = json.loads(line)

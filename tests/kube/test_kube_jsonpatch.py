@@ -78,6 +78,10 @@ def test_what_cannot_be_done_is_refused_and_nothing_changes(wrong, says):
     assert untouched == DOCUMENT
 
 
+def test_the_whole_document_can_be_removed():
+    assert json_patch(DOCUMENT, [op("remove", "")]) is None
+
+
 def test_a_result_shares_nothing_with_the_values_of_the_patch():
     value = {"x": [1]}
     patched = json_patch({}, [op("add", "/a", value=value), op("copy", "/b", source="/a")])

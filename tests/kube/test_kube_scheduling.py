@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from kubemend.kube.quantity import QuantityError
 from kubemend.kube.scheduling import Misfit, affinity_misfit, free, misfit, requests, tolerates
+from kubemend.kube.selectors import SelectorError
 from kubemend.model.objects import Node, Pod, PodSpec
 from kubemend.model.objects.node import Taint
 from kubemend.model.objects.pod import Toleration
@@ -204,6 +205,11 @@ def test_required_node_affinity_takes_one_whole_term(wanted, ok):
     assert fits(wanted, PLACE) == (
         () if ok else (Misfit("node-affinity", "no term of the required node affinity matches the node"),)
     )
+
+
+def test_a_node_affinity_with_an_unknown_operator_is_an_error_and_no_fit():
+    with pytest.raises(SelectorError, match="'Like' is no selector operator"):
+        fits(affinity({"matchExpressions": [rule("zone", "Like", "a")]}), PLACE)
 
 
 @pytest.mark.parametrize(

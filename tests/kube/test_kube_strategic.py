@@ -80,6 +80,38 @@ def pod(**spec):
             pod(nodeSelector={"$patch": "replace", "disk": "ssd"}),
             pod(nodeSelector={"disk": "ssd"}),
         ),
+        (
+            "Pod",
+            pod(containers=[{"name": "a", "resources": {"limits": {"cpu": "1"}}}]),
+            pod(containers=[{"name": "a", "resources": {"$patch": "delete"}}]),
+            pod(containers=[{"name": "a", "resources": {}}]),
+        ),
+        # A directive finds nothing to replace where there is no map, and then sets nothing either.
+        (
+            "Pod",
+            pod(securityContext=None, hostNetwork=True),
+            pod(securityContext={"$patch": "replace", "runAsUser": 1}, nodeSelector={"$patch": "replace", "a": "b"}),
+            pod(hostNetwork=True),
+        ),
+        (
+            "Pod",
+            pod(containers=[{"name": "a"}, {"name": "b"}, {"name": "c"}]),
+            pod(
+                **{
+                    "containers": [{"name": "a", "$patch": "delete"}, {"name": "c", "image": "x"}],
+                    "$setElementOrder/containers": [{"name": "c"}, {"name": "b"}],
+                }
+            ),
+            pod(containers=[{"name": "c", "image": "x"}, {"name": "b"}]),
+        ),
+        (
+            "Pod",
+            pod(containers=[{"name": "a"}, {"name": "b"}]),
+            pod(
+                **{"containers": [{"$patch": "replace"}, {"name": "c"}], "$setElementOrder/containers": [{"name": "c"}]}
+            ),
+            pod(containers=[{"name": "c"}]),
+        ),
         # Two ports of one number are one element to the merge key: the first of them takes the patch.
         (
             "Service",
@@ -166,6 +198,7 @@ def test_a_built_in_group_is_recognised(api):
         ),
         ({"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}}, "finalizers is no list", "Pod.metadata"),
         ({"metadata": {"finalizers": [{"a": 1}]}}, "must be of one type", "Pod.metadata.finalizers"),
+        ({"metadata": {"finalizers": [["a"]]}}, "must be of one type", "Pod.metadata.finalizers"),
     ],
 )
 def test_a_malformed_patch_is_refused_where_it_is_wrong(patch, says, where):

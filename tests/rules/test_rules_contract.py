@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import NOW, World, load
-
 from kubemend.engine.catalogue import rules
 from kubemend.model.finding import Finding, plain
 from kubemend.model.objects import KINDS
 from kubemend.model.pointer import at
 from kubemend.model.rule import Rule
 from kubemend.model.snapshot import Snapshot
+from worlds import NOW, World, load
 
 CASES = Path(__file__).parent / "cases"
 RULES = rules()

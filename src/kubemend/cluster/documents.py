@@ -18,10 +18,11 @@ from kubemend.cluster.decoding import NOT_JSON, named
 from kubemend.cluster.errors import NotASnapshot
 from kubemend.cluster.kubeconfig import Loader
 from kubemend.cluster.members import Member
-from kubemend.model.objects import KINDS, Obj
+from kubemend.model.objects import Obj, kind_of
+from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Unread
 
-MAX_NODES = 20_000_000
+MAX_NODES = 5_000_000
 """Values in one YAML file after its aliases are written out: a small file may stand for billions."""
 
 
@@ -70,24 +71,22 @@ class Found:
         self.unread += page.unread
 
     def _keep(self, kind: str, api_version: str, raw: Iterable[Any]) -> None:
-        struct = struct_of(kind, api_version)
+        struct, version = _struct_of(kind, api_version)
         if struct is None:
+            return
+        if struct.version != version:
             self.unread += (Unread(kind, f"{api_version} is a version we don't read", named(one)[0]) for one in raw)
             return
-        if struct is not Obj:
-            self.kinds.add(struct)
-            items, unread = decoding.objects(struct, raw)
-            self.objects += items
-            self.unread += unread
+        self.kinds.add(struct)
+        items, unread = decoding.objects(struct, raw)
+        self.objects += items
+        self.unread += unread
 
 
-def struct_of(kind: str, api_version: str) -> type[Obj] | None:
-    """The Struct for a kind, None when it is there in another version only, and `Obj` itself when we have none."""
+def _struct_of(kind: str, api_version: str) -> tuple[type[Obj] | None, str]:
+    """The Struct for a kind of a group, if we have one, and the version asked for."""
     group, _, version = api_version.rpartition("/")
-    struct = KINDS.get(kind)
-    if struct is None or struct.group != group:
-        return Obj
-    return struct if struct.version == version else None
+    return kind_of(Ref(kind, "", "", group)), version
 
 
 class _Head(Struct, frozen=True, rename="camel"):
@@ -96,27 +95,29 @@ class _Head(Struct, frozen=True, rename="camel"):
 
 
 def read(member: Member, found: Found) -> None:
-    """Keep the objects in one file. NotASnapshot when it is neither JSON nor YAML."""
+    """Keep the objects in one file. NotASnapshot when it is neither JSON nor YAML, Garbled when a list is none."""
     text = member.data.lstrip()
-    if text.startswith((b"{", b"[")):
-        _read_json(text, member, found)
-    else:
+    if not text.startswith((b"{", b"[")):
         for document in yaml_documents(text, member.name):
             found.take(document)
-
-
-def _read_json(text: bytes, member: Member, found: Found) -> None:
+        return
     with decoding.unhurried(len(text)):
         try:
-            head = msgspec.json.decode(text, type=_Head)
-            struct = struct_of(head.kind.removesuffix("List"), head.api_version)
-            if head.kind.endswith("List") and struct is not None and struct is not Obj:
-                found.take_list(struct, text, member.name)
-                return
-            document = msgspec.json.decode(text)
+            _read_json(text, member.name, found)
         except NOT_JSON as error:
             raise NotASnapshot(f"is not JSON: {error}", where=member.name) from error
-    found.take(document)
+
+
+def _read_json(text: bytes, where: str, found: Found) -> None:
+    try:
+        head = msgspec.json.decode(text, type=_Head)
+    except msgspec.ValidationError:
+        head = _Head()
+    struct, version = _struct_of(head.kind.removesuffix("List"), head.api_version)
+    if head.kind.endswith("List") and struct is not None and struct.version == version:
+        found.take_list(struct, text, where)
+    else:
+        found.take(msgspec.json.decode(text))
 
 
 def yaml_documents(text: bytes, where: str) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from msgspec import Struct
@@ -69,9 +70,8 @@ class Detector:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set; then let the repairs under way come to an end."""
-        for repair in await self._mender.guard.resume():
-            self._say("repair", f"taken over after a crash: {repair.state}", repair=repair)
         await self._recall()
+        resumed = asyncio.create_task(self._resume(stop))
         while not stop.is_set():
             self._look(await self._see(self._mender.report()))
             waiting = asyncio.create_task(self._mender.sight.changed(self._pause()))
@@ -80,8 +80,19 @@ class Detector:
             for task in (waiting, stopping):
                 task.cancel()
             await asyncio.gather(waiting, stopping, return_exceptions=True)
-        tasks = [c.task for c in self._cases.values() if c.task is not None]
+        tasks = [resumed, *(c.task for c in self._cases.values() if c.task is not None)]
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _resume(self, stop: asyncio.Event) -> None:
+        """Now and then, finish what a process that died has left half done."""
+        while self._repair and not stop.is_set():
+            try:
+                for repair in await self._mender.guard.resume():
+                    self._say("repair", f"taken over after a crash: {repair.why}", repair=repair)
+            except KubemendError as error:
+                self._say("waiting", f"unfinished repairs can't be taken over: {error.code}: {error.message}")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._timing.retry)
 
     async def _recall(self) -> None:
         """Incidents of an earlier run that are no longer there are closed by the first looks."""

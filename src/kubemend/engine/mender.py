@@ -38,15 +38,20 @@ class Mender:
                 return diagnosis
         return None
 
-    async def plan(self, diagnosis: Diagnosis) -> Planned:
-        """The best plan that has not failed before, or why there is none."""
-        tried = await self.ledger.repairs.tried(diagnosis.fingerprint, self.cluster)
+    async def plan(self, diagnosis: Diagnosis, *, asked: bool = False) -> Planned:
+        """The best plan that has not failed before, or why there is none.
+
+        asked: a person wants it, who may have one again that was only refused, rejected or undone.
+        """
+        tried = await self.ledger.repairs.tried(diagnosis.fingerprint, self.cluster, asked=asked)
         return plan(diagnosis, self.sight.snapshot(), catalogue.strategies(), tried=tried)
 
-    async def propose(self, diagnosis: Diagnosis, *, actor: str) -> tuple[Incident, Planned, Repair | None]:
+    async def propose(
+        self, diagnosis: Diagnosis, *, actor: str, asked: bool = False
+    ) -> tuple[Incident, Planned, Repair | None]:
         """Note the incident, plan a repair, and hand the plan to the guard. Nothing is written to the cluster."""
         incident, _ = await self.ledger.incidents.see(diagnosis, cluster=self.cluster)
-        planned = await self.plan(diagnosis)
+        planned = await self.plan(diagnosis, asked=asked)
         if planned.plan is None:
             return incident, planned, None
         return incident, planned, await self.guard.propose(planned.plan, incident=incident.id, actor=actor)

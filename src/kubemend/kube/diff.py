@@ -73,9 +73,12 @@ _Dumper.add_representer(str, _text)
 
 def _yaml(obj: dict[str, Any]) -> list[str]:
     """Keys in kubectl's alphabetical order, but for the three that say what the object is."""
-    keys = [k for k in _FIRST if k in obj] + sorted(k for k in obj if k not in _FIRST)
-    parts = (yaml.dump({k: obj[k]}, Dumper=_Dumper, width=float("inf"), allow_unicode=True) for k in keys)
-    return "".join(parts).splitlines(keepends=True)
+    if not obj:
+        return []
+    ordered = {k: obj[k] for k in (*(f for f in _FIRST if f in obj), *sorted(obj.keys() - set(_FIRST)))}
+    text: str = yaml.dump(_sorted(ordered), Dumper=_Dumper, sort_keys=False, width=float("inf"), allow_unicode=True)
+    # A text that ends in empty lines makes the emitter close the document, which tells a reader nothing.
+    return text.removesuffix("...\n").splitlines(keepends=True)
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -12,6 +12,7 @@ from kubemend.model.objects import Node, Pod
 from kubemend.model.objects.node import Taint
 from kubemend.model.objects.pod import Toleration
 from kubemend.model.plan import Declined
+from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
@@ -42,14 +43,25 @@ def add_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Decli
     taint = Taint(key=str(facts["key"]), value=str(facts.get("value") or ""), effect=str(facts["effect"]))
     if taint.key.startswith(KEPT):
         return Declined(f"the taint {taint.key} isn't one that a workload may be made to tolerate")
+    siblings = set(_siblings(held.obj.ref, snapshot, taint))
+    if len(siblings) != 1 or None in siblings:
+        return Declined(
+            f"not all other pods of {held.obj.namespace} run on such nodes by one toleration of {taint.key}"
+        )
     now = held.template.spec.tolerations
-    words = set(_siblings(held.obj.ref.name, held.obj.namespace, snapshot, taint))
-    if len(words) != 1 or None in words:
-        return Declined(f"the other pods of {held.obj.namespace} don't all run on such nodes by tolerating {taint.key}")
-    added = Toleration(key=taint.key, operator=words.pop() or "Equal", value=taint.value, effect=taint.effect)
-    wanted = put(shape(held.template), ("tolerations",), plain((*now, added)))
-    why = f"every other workload of {held.obj.namespace} tolerates the taint {taint.key}"
+    wanted = put(shape(held.template), ("tolerations",), plain((*now, *siblings)))
     if not places(wanted, held.obj.namespace, snapshot):
         return Declined(f"even with a toleration of {taint.key} no node would take a pod")
+    choice = Choice(wanted, f"every other workload of {held.obj.namespace} tolerates the taint {taint.key}", CONFIDENCE)
     requires = tuple(cited(held, "tolerations", i, "key") for i in range(len(now)))
-    return proposed(held, diagnosis, snapshot, Choice(wanted, why, CONFIDENCE), requires)
+    return proposed(held, diagnosis, snapshot, choice, requires)
+
+
+def _siblings(target: Ref, snapshot: Snapshot, taint: Taint) -> Iterator[Toleration | None]:
+    """For each other running pod of the namespace the toleration that lets it run on its node; None if it isn't so."""
+    for pod in snapshot.all(Pod, target.namespace):
+        if active(pod) and pod.spec.node_name and snapshot.top(pod).ref != target:
+            node = snapshot.get(Node, "", pod.spec.node_name)
+            there = node is not None and any((t.key, t.value) == (taint.key, taint.value) for t in node.spec.taints)
+            mine = [t for t in pod.spec.tolerations if t.key == taint.key and tolerates((t,), taint)]
+            yield mine[0] if there and mine else None

@@ -12,10 +12,10 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
 from kubemend.remedies.template import put, shape
-from kubemend.remedies.workload import PATCHES, Choice, cited, proposed, workload
+from kubemend.remedies.workload import REVISED, Choice, cited, proposed, workload
 
 
-@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=PATCHES, order=30)
+@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=REVISED, order=30)
 def restore_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload back the toleration that its earlier revision had for the taint.
 
@@ -31,7 +31,9 @@ def restore_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     taint = Taint(key=str(facts["key"]), value=str(facts.get("value") or ""), effect=str(facts["effect"]))
     now = held.template.spec.tolerations
     if stable is None or tolerates(now, taint):
-        return Declined(f"no earlier revision is known to have tolerated {taint.key}; a person must say who may go there")
+        return Declined(
+            f"no earlier revision is known to have tolerated {taint.key}; a person must say who may go there"
+        )
     lost = [t for t in stable.replica_set.spec.template.spec.tolerations if tolerates((t,), taint) and t not in now]
     if not lost:
         return Declined(f"{stable.title} didn't tolerate {taint.key} either; a person must say who may go there")
@@ -39,4 +41,6 @@ def restore_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     choice = Choice(wanted, f"{stable.title} tolerated the taint {taint.key}", stable.confidence)
     if not places(choice.template, held.obj.namespace, snapshot):
         return Declined(f"even with the toleration of {stable.title} no node would take a pod")
-    return proposed(held, diagnosis, snapshot, choice, tuple(cited(held, "tolerations", i, "key") for i in range(len(now))))
+    return proposed(
+        held, diagnosis, snapshot, choice, tuple(cited(held, "tolerations", i, "key") for i in range(len(now)))
+    )

@@ -24,6 +24,9 @@ PATCHES = {
 }
 """What a change of a workload's template needs; eviction makes the pods anew that a StatefulSet would leave."""
 
+REVISED = {Access("patch", "deployments", "apps")}
+"""What is needed where only a Deployment is changed, since only its earlier revisions are read."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:

@@ -21,18 +21,21 @@ class Moved(StoreError):
     """A repair is not in the state, or not in the hands, that this step takes for granted."""
 
     code = "repair-moved"
+    exit_status = 5
 
 
 class Held(StoreError):
     """Another repair holds one of the objects."""
 
     code = "object-held"
+    exit_status = 5
 
 
 class OverBudget(StoreError):
     """A limit on repairs is reached."""
 
     code = "over-budget"
+    exit_status = 5
 
 
 class UnknownRepair(StoreError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -199,13 +199,15 @@ class Repairs:
         async with self._database.transaction() as connection:
             await self._change(connection, repair, {"heartbeat": time.time()})
 
-    async def adopt(self, cluster: str, dead: Callable[[str, float], bool]) -> list[Repair]:
-        """Take over the open repairs whose holder `dead(holder, last heartbeat)` calls dead."""
+    async def adopt(
+        self, cluster: str, dead: Callable[[str, float], bool], *, busy: Collection[str] = ()
+    ) -> list[Repair]:
+        """Take over open repairs whose holder `dead(holder, last heartbeat)` calls dead, but for those in `busy`."""
         adopted = []
         async with self._database.transaction() as connection:
             query = select(TABLE).where(TABLE.c.cluster == cluster, TABLE.c.state.in_(OPEN))
             for row in (await connection.execute(query)).mappings().all():
-                if row["holder"] != self.holder and not dead(row["holder"], row["heartbeat"]):
+                if row["id"] in busy or not dead(row["holder"], row["heartbeat"]):
                     continue
                 await connection.execute(
                     update(TABLE).where(TABLE.c.id == row["id"]).values(holder=self.holder, heartbeat=time.time())
@@ -243,15 +245,21 @@ class Repairs:
         async with self._database.transaction() as connection:
             return [_repair(r) for r in (await connection.execute(query)).mappings()]
 
-    async def tried(self, fingerprint: str, cluster: str) -> set[str]:
-        """Hashes of plans that were carried out for this fault in the last day and did not hold."""
-        bad = (State.ROLLED_BACK, State.FAILED, State.ESCALATED, State.REFUSED, State.REJECTED)
+    async def tried(self, fingerprint: str, cluster: str, *, asked: bool = False) -> set[str]:
+        """Hashes of plans of the last day that did not hold, or that were refused, rejected or undone.
+
+        asked: leave out the latter three, for a person who asks may want them again.
+        """
+        bad = [State.ROLLED_BACK, State.FAILED, State.ESCALATED]
+        bad += [] if asked else [State.REFUSED, State.REJECTED]
         query = select(TABLE.c.plan_hash).where(
             TABLE.c.cluster == cluster,
             TABLE.c.fingerprint == fingerprint,
             TABLE.c.state.in_(bad),
             TABLE.c.updated_at > time.time() - DAY,
         )
+        if asked:
+            query = query.where(~TABLE.c.undo)
         async with self._database.transaction() as connection:
             return set((await connection.execute(query)).scalars())
 

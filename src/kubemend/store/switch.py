@@ -19,6 +19,7 @@ class Paused(StoreError):
     """The kill switch is on."""
 
     code = "paused"
+    exit_status = 5
 
 
 async def refuse_if_paused(connection: AsyncConnection) -> None:

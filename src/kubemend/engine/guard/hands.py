@@ -7,6 +7,7 @@ from typing import Any
 
 from kubemend.cluster.errors import AlreadyExists, NotFound
 from kubemend.cluster.reader import Reader
+from kubemend.cluster.transport import Transport
 from kubemend.cluster.writer import Writer
 from kubemend.kube.diff import without_server_fields
 from kubemend.kube.patch import inverse, strategic
@@ -100,6 +101,11 @@ class Hands:
             return await self._reader.get(ref)
         except NotFound:
             return None
+
+
+def hands(reader: Reader, transport: Transport) -> Hands:
+    """Hands on the cluster that `reader` reads, through the same transport."""
+    return Hands(reader, Writer(transport, reader))
 
 
 def marked(body: Object, repair: str) -> Object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,9 @@ Object = dict[str, Any]
 Tell = Callable[[Repair, str], None]
 CONFLICTS = 8
 """How often one change is retried when only fields of others (status, mostly) moved the object's version."""
+
+
+LATE_S, UNKNOWN_S = 10.0, 60.0
 
 
 class Stopped(KubemendError):
@@ -58,6 +61,8 @@ class Guard:
         self.cluster, self.policy = cluster, policy
         self._reader, self._hands, self._ledger, self._sight = reader, hands, ledger, sight
         self._rules, self._strategies, self._tell, self._patience = rules, strategies, tell, patience_s
+        self._driven: set[str] = set()
+        self._halted = False
 
     # --- proposing and deciding
 
@@ -87,7 +92,19 @@ class Guard:
                 hint="add --allow-changes (each change asks first) or --auto-fix",
             )
 
+    async def rehearse(self, plan: Plan) -> AsyncIterator[Check]:
+        """Ask all that preflight asks, the server's dry runs included, without beginning anything."""
+        before = {i: await self._hands.live(c.target) for i, c in enumerate(plan.changes)}
+        async for check in checks(
+            plan, before, self._sight.snapshot(), reader=self._reader, hands=self._hands, repair="rehearsal"
+        ):
+            yield check
+
     # --- carrying out
+
+    def halt(self) -> None:
+        """Begin nothing more: what has changed nothing yet is refused; what has is proven or taken back as usual."""
+        self._halted = True
 
     async def carry_out(self, repair: Repair, *, actor: str) -> Repair:
         """Run a repair from its approval (or its policy's yes) to its end. Returns it in its last state.
@@ -111,6 +128,13 @@ class Guard:
 
     async def _drive(self, repair: Repair) -> Repair:
         """Go on from whatever open state the repair is in."""
+        self._driven.add(repair.id)
+        try:
+            return await self._go_on(repair)
+        finally:
+            self._driven.discard(repair.id)
+
+    async def _go_on(self, repair: Repair) -> Repair:
         if repair.state is State.SNAPSHOTTED:
             repair = await self._move(repair, State.PREFLIGHT, "checked anew after an interruption")
         if repair.state is State.PREFLIGHT:
@@ -139,6 +163,8 @@ class Guard:
         except ClusterError as error:
             return await self._move(repair, State.REFUSED, f"could not check: {error.message}")
         repair = await self._ledger.repairs.remember(repair, baseline(repair.plan, snapshot, self._rules))
+        if self._halted:
+            return await self._move(repair, State.REFUSED, "stopped by a person before anything was changed")
         steps = tuple(Step(before=before[i]) for i in range(len(repair.plan.changes)))
         repair = await self._move(repair, State.SNAPSHOTTED, "all checks passed; prior objects stored", steps=steps)
         return await self._move(repair, State.APPLYING, f"{len(steps)} change(s)")
@@ -195,7 +221,7 @@ class Guard:
                 continue
             except (OutcomeUnknown, TimedOut, ServerError) as error:
                 repair = await self._ledger.repairs.outcome(repair, {"result": error.code, "message": error.message})
-                live = await self._read_back(change)
+                live = await self._read_back(change, step, repair.id)
                 if not _done(change, live, step, repair.id):
                     raise
                 return await self._applied(repair, index, live or {}, "the answer was lost; found made")
@@ -211,18 +237,25 @@ class Guard:
         steps = tuple(msgspec.structs.replace(s, after=after) if i == index else s for i, s in enumerate(repair.steps))
         return await self._ledger.repairs.outcome(repair, {"result": result, "change": index}, steps=steps)
 
-    async def _read_back(self, change: Change) -> Object | None:
-        """The object after a write whose answer was lost; asked until the server answers, for a minute."""
-        deadline = time.monotonic() + 60
+    async def _read_back(self, change: Change, step: Step, repair: str) -> Object | None:
+        """The object after a write whose answer was lost.
+
+        Asked until the write shows or `LATE_S` have passed in which the server answered without it: a request
+        may still be under way when its connection breaks. A server that does not answer for a minute leaves it unknown.
+        """
+        began = time.monotonic()
         while True:
             try:
-                return await self._hands.live(change.target)
+                live = await self._hands.live(change.target)
             except (Unreachable, TimedOut, ServerError) as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() - began > UNKNOWN_S:
                     raise Stopped(
                         f"it is unknown whether {change.target} was written: {error.message}", code="outcome-unknown"
                     ) from error
-                await self._sight.changed(2.0)
+            else:
+                if _done(change, live, step, repair) or time.monotonic() - began > LATE_S:
+                    return live
+            await self._sight.changed(1.0)
 
     async def _until_gone(self, change: Delete) -> None:
         deadline = time.monotonic() + 30
@@ -310,7 +343,8 @@ class Guard:
         if self.policy.mode is Mode.READ_ONLY:
             return []
         gone = dead or (lambda holder, beat: is_dead(holder, beat, now=time.time()))
-        return [await self._drive(r) for r in await self._ledger.repairs.adopt(self.cluster, gone)]
+        adopted = await self._ledger.repairs.adopt(self.cluster, gone, busy=self._driven)
+        return [await self._drive(r) for r in adopted]
 
     async def _move(self, repair: Repair, to: State, why: str, steps: tuple[Step, ...] | None = None) -> Repair:
         repair = await self._ledger.repairs.move(repair, to, why=why, steps=steps)

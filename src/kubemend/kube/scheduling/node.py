@@ -42,7 +42,8 @@ def misfit(spec: PodSpec, labels: Mapping[str, str], node: Node, free: Mapping[s
     """Every reason why `node`, of which `free` is left, can't take the pod; empty when it fits.
 
     labels: the pod's own. No filter of one node reads them; they stand here so that both halves of the
-    judgement (this and `affinity_misfit`) are asked about the same pod. Raises `QuantityError`.
+    judgement (this and `affinity_misfit`) are asked about the same pod.
+    Raises `QuantityError` or `SelectorError` for what the API server would have refused.
     """
     return (
         *_named(spec, node),

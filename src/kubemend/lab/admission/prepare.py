@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from kubemend.lab.admission.usage import of_pod
 from kubemend.lab.api import Object
+from kubemend.lab.apiserver.schema import decode
 from kubemend.lab.apiserver.status import Cause, invalid
 from kubemend.lab.kinds import BY_KIND, Kind
 from kubemend.lab.store import Store
@@ -26,20 +28,15 @@ _FRESH_STATUS: dict[str, dict[str, Any]] = {
 def new(store: Store, kind: Kind, obj: Object) -> None:
     """Prepare a new object whose name, namespace and uid are set, in place."""
     if kind.has("status") and kind.kind != "Node":
-        obj["status"] = {**_zeros(obj), **_FRESH_STATUS.get(kind.kind, {})}
+        obj["status"] = {**_empty_status(kind), **_FRESH_STATUS.get(kind.kind, {})}
     if (prepare := _NEW.get(kind.kind)) is not None:
         prepare(store, obj)
 
 
-def _zeros(obj: Object) -> Object:
+@cache
+def _empty_status(kind: Kind) -> Object:
     """The fields of a status that are written even when they say nothing."""
-    return {k: v for k, v in _empty_status(obj["kind"]).items()}
-
-
-def _empty_status(kind: str) -> Object:
-    from kubemend.lab.apiserver.schema import decode
-
-    clean, _ = decode(BY_KIND[kind], {})
+    clean, _ = decode(kind, {})
     status: Object = clean["status"]
     return status
 
@@ -115,11 +112,11 @@ def _daemonset(_store: Store, obj: Object) -> None:
     marks.setdefault("deprecated.daemonset.template.generation", "1")
 
 
-def service(store: Store, obj: Object) -> None:
-    """Give a Service its address and node ports, in place. Raises `ApiError` (422) when one is taken."""
-    spec = obj["spec"]
-    if spec["type"] == "ExternalName":
+def allocate(store: Store, kind: Kind, obj: Object) -> None:
+    """Give a valid Service its address and node ports, in place. Raises `ApiError` (422) when one is taken."""
+    if kind.kind != "Service" or obj["spec"]["type"] == "ExternalName":
         return
+    spec = obj["spec"]
     if not spec.get("clusterIP"):
         taken = {s["spec"].get("clusterIP") for s in store.all("Service")}
         spec["clusterIP"] = next(a for a in map(str, SERVICES.hosts()) if a not in taken and a != KUBERNETES)
@@ -150,14 +147,12 @@ def _taken_ports(store: Store, obj: Object) -> Iterator[tuple[int, bool]]:
             yield from ((p["nodePort"], True) for p in other["spec"].get("ports") or () if "nodePort" in p)
 
 
-def changed(store: Store, kind: Kind, old: Object, obj: Object) -> None:
+def changed(kind: Kind, old: Object, obj: Object) -> None:
     """Prepare a changed object, in place: what the server chose stays where the change doesn't speak of it."""
     if kind.kind == "Service" and obj["spec"]["type"] != "ExternalName":
-        if not obj["spec"].get("clusterIP"):
-            obj["spec"]["clusterIP"] = old["spec"].get("clusterIP", "")
-        service(store, obj)
-    elif kind.kind == "Secret" and not obj.get("type"):
-        obj["type"] = old["type"]
+        for field in ("clusterIP", "clusterIPs"):
+            if field in old["spec"]:
+                obj["spec"].setdefault(field, old["spec"][field])
 
 
 _NEW: dict[str, Callable[[Store, Object], None]] = {
@@ -168,5 +163,4 @@ _NEW: dict[str, Callable[[Store, Object], None]] = {
     "PersistentVolume": _protected("kubernetes.io/pv-protection"),
     "PersistentVolumeClaim": _claim,
     "Pod": _pod,
-    "Service": service,
 }

@@ -125,4 +125,3 @@ def _priority(term: Object, name: str) -> bool:
 def scoped(quota: Object) -> bool:
     """Whether a quota counts only some pods."""
     return bool(quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"))
-

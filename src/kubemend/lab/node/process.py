@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kubemend.kube.quantity import to_bytes
 from kubemend.lab.api import Object
@@ -97,10 +97,13 @@ class Process:
     grace_code: int = 143
     memory: int = 0
     cpu: float = 0.001
+    served: dict[int, frozenset[str] | None] = field(default_factory=dict)
+    """HTTP paths by port that it listens on; None for what doesn't speak HTTP."""
 
     def __post_init__(self) -> None:
-        self._served: dict[int, frozenset[str] | None] = dict(self.behaviour.serves or {})
-        self._started = asyncio.get_running_loop().time()
+        self.served.update(self.behaviour.serves or {})
+        self.started_at = asyncio.get_running_loop().time()
+        self.changed = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
         """Let that much time of Kubernetes pass."""
@@ -121,36 +124,28 @@ class Process:
     def serve(self, port: int, *paths: str) -> None:
         """Listen: on HTTP with these paths, or on something else when there are none."""
         if self.behaviour.serves is None:
-            self._served[port] = frozenset(paths) if paths else None
+            self.served[port] = frozenset(paths) if paths else None
+            self.changed.set()
 
     def listens(self, port: int) -> bool:
         """Whether a connection to this port is accepted: not before its start-up time is over."""
-        up = asyncio.get_running_loop().time() - self._started
-        return port in self._served and up >= self.behaviour.startup * self.pace
-
-    def paths(self, port: int) -> frozenset[str] | None:
-        """The HTTP paths it serves on a port; None when what listens there doesn't speak HTTP."""
-        return self._served[port]
+        up = asyncio.get_running_loop().time() - self.started_at
+        return port in self.served and up >= self.behaviour.startup * self.pace
 
     def child(self, write: Callable[[str], None]) -> Process:
         """Another process in the same container, its output going elsewhere."""
-        return Process(
-            pace=self.pace,
-            write=write,
-            connect=self.connect,
-            used=lambda _memory, _cpu: None,
-            env=dict(self.env),
-            behaviour=Behaviour(serves=self.behaviour.serves),
-            files=self.files,
-            read_only=self.read_only,
-            writable=self.writable,
-            programs=self.programs,
-        )
+        twin = replace(self, write=write, used=_unmeasured, env=dict(self.env))
+        twin.started_at = self.started_at
+        return twin
 
     def can_write(self, path: str) -> bool:
         """Whether a file may be made there: anywhere, or in its volumes when the root file system is read-only."""
         inside = any(path == w or path.startswith(w.rstrip("/") + "/") for w in self.writable)
         return inside or not self.read_only
+
+
+def _unmeasured(_memory: int, _cpu: float) -> None:
+    """What a short-lived child uses isn't looked at."""
 
 
 Program = Callable[[Process, Sequence[str]], Awaitable[int]]
