@@ -14,8 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
-RULES = ROOT / "src" / "kubemend" / "rules"
+sys.path.insert(0, str(ROOT / "tests"))
+KEBAB = re.compile(r"[a-z]+(-[a-z0-9]+)*")
+HOW_READ = ("taken_at", "unread", "not_asked")
+"""What an Expect document says of how its world was read (see tests/worlds.py)."""
 
 RULE = Template('''"""$code: describe the fault in three words."""
 
@@ -69,6 +74,45 @@ spec:
 status: {phase: Running}
 """
 
+STRATEGY = Template('''"""Describe the repair in three words."""
+
+from __future__ import annotations
+
+from kubemend.model.access import Access, Risk
+from kubemend.model.finding import Diagnosis, cite
+from kubemend.model.plan import Declined, Verify
+from kubemend.model.snapshot import Snapshot
+from kubemend.model.strategy import Proposal, patch, strategy
+
+MARK = "kubemend.dev/$name"
+
+
+@strategy(
+    cures=("$code",),
+    risk=Risk.MEDIUM,
+    reads=(),
+    needs={$access},
+)
+def $function(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
+    """Say what is changed in one sentence.
+
+    ## Safety
+    What this can't break, when it declines, and what undo puts back.
+    """
+    found = snapshot.find(diagnosis.target)
+    if found is None:
+        return Declined(f"{diagnosis.target} is no longer there")
+    if MARK in found.metadata.annotations:
+        return Declined(f"{found.ref} is marked already")
+    return Proposal(
+        changes=(patch(found, {"metadata": {"annotations": {MARK: "seen"}}}),),
+        reason="say what the plan rests on, with numbers",
+        confidence=0.1,  # so low that nothing is done by itself before its author has thought about it
+        verify=Verify(healthy=(found.ref,)),
+        requires=(cite(found, "metadata", "name"),),
+    )
+''')
+
 
 class Refused(Exception):
     """The unit can't be started under this name or code; the message says what to ask for instead."""
@@ -76,17 +120,17 @@ class Refused(Exception):
 
 def rule(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
     """The files of a new rule. `name`: FOLDER/kebab-name (`pod/disk-full`); `code`: empty for the next free one."""
-    rules = root / RULES.relative_to(ROOT)
+    rules = _rules(root)
     folders = sorted(p.parent.name for p in rules.glob("*/__init__.py"))
     folder, _, fault = name.partition("/")
-    if folder not in folders or not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", fault):
+    if folder not in folders or not KEBAB.fullmatch(fault):
         raise Refused(f"NAME is FOLDER/kebab-name, with a folder out of {', '.join(folders)}; got {name!r}")
     function = fault.replace("-", "_")
     values = {"code": code or free_code(rules, folder), "function": function}
     taken = codes(rules)
     if values["code"] in taken:
-        raise Refused(f"{values['code']} is {taken[values['code']]}; without CODE the next free one is taken")
-    cases = root / "tests" / "rules" / "cases" / fault
+        raise Refused(f"{values['code']} is {taken[values['code']].stem}; without CODE the next free one is taken")
+    cases = _cases(root, "rules", fault)
     return {
         rules / folder / f"{function}.py": RULE.substitute(values),
         cases / "fires-example.yaml": FIRES,
@@ -94,10 +138,34 @@ def rule(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
     }
 
 
-def codes(rules: Path) -> dict[str, str]:
+def strategy(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
+    """The files of a new strategy. `code`: of the rule whose finding it cures; its first case becomes the strategy's."""
+    rules = _rules(root)
+    taken = codes(rules)
+    if not KEBAB.fullmatch(name):
+        raise Refused(f"NAME is kebab-name, as in raise-memory-limit; got {name!r}")
+    if code not in taken:
+        raise Refused(f"CODE is that of the rule to cure, one of {', '.join(sorted(taken))}; got {code!r}")
+    world = min(_cases(root, "rules", taken[code].stem.replace("_", "-")).glob("fires-*.yaml"))
+    about, target, access = _diagnosed(code, world)
+    expect = yaml.safe_load(world.read_text(encoding="utf-8").partition("\n---\n")[0])
+    values = {"name": name, "function": name.replace("-", "_"), "code": code, "access": access}
+    patches = {target: {"metadata": {"annotations": {f"kubemend.dev/{name}": "seen"}}}}
+    plans = {"kind": "Expect", "code": code, **{k: expect[k] for k in HOW_READ if k in expect}, "patches": patches}
+    gone = {"given": True, "about": about, "target": target, "facts": {}}
+    declines = {"kind": "Expect", "code": code, "finding": gone, "why": "is no longer there"}
+    cases = _cases(root, "remedies", name)
+    return {
+        root / "src" / "kubemend" / "remedies" / f"{values['function']}.py": STRATEGY.substitute(values),
+        cases / "plans-example.yaml": f"{_yaml(plans)}---\n{world.read_text(encoding='utf-8').partition('---')[2][1:]}",
+        cases / "declines-gone.yaml": _yaml(declines),
+    }
+
+
+def codes(rules: Path) -> dict[str, Path]:
     """Every code in use, with the file that uses it."""
     return {
-        code: file.relative_to(rules).as_posix()
+        code: file
         for file in sorted(rules.glob("*/*.py"))
         for code in re.findall(r'@rule\(\s*"(KM\d{3})"', file.read_text(encoding="utf-8"))
     }
@@ -125,15 +193,42 @@ def write(files: Mapping[Path, str]) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def _diagnosed(code: str, case: Path) -> tuple[str, str, str]:
+    """What the rule finds first in a case: about, target, and the permission that a patch of the target needs."""
+    from kubemend.engine.catalogue import rules  # noqa: PLC0415 - only a strategy needs the whole catalogue
+    from kubemend.model.objects import kind_of  # noqa: PLC0415
+    from worlds import load  # noqa: PLC0415
+
+    found = next(f for r in rules() if r.code == code for f in r.findings(load(case).snapshot))
+    kind = kind_of(found.target)
+    if kind is None:
+        raise Refused(f"{code} targets a {found.target.kind}, which no strategy can patch")
+    words = ["patch", kind.plural, *([kind.group] if kind.group else [])]
+    return str(found.about), str(found.target), "Access({})".format(", ".join(f'"{w}"' for w in words))
+
+
+def _rules(root: Path) -> Path:
+    return root / "src" / "kubemend" / "rules"
+
+
+def _cases(root: Path, room: str, unit: str) -> Path:
+    return root / "tests" / room / "cases" / unit
+
+
+def _yaml(document: Mapping[str, object]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, default_flow_style=False)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Start a unit and print its files; exit status 2 with the reason when it can't be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("unit", choices=("rule",))
+    units = {"rule": rule, "strategy": strategy}
+    parser = argparse.ArgumentParser(description="Start a rule or a strategy.")
+    parser.add_argument("unit", choices=sorted(units))
     parser.add_argument("name")
     parser.add_argument("code", nargs="?", default="")
     asked = parser.parse_args(arguments)
     try:
-        files = rule(asked.name, asked.code)
+        files = units[asked.unit](asked.name, asked.code)
         write(files)
     except Refused as refusal:
         print(f"new {asked.unit}: {refusal}", file=sys.stderr)

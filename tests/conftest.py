@@ -25,9 +25,13 @@ _COUNTED = ("passed", "failed", "error", "skipped")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the test bed's programs, so that `-m "not control_plane"` leaves it out."""
+    """Mark what needs the test bed's programs, so that `-m "not control_plane"` leaves it out.
+
+    Booting takes 4 seconds, but more than a minute on a machine that is busy with ten other things.
+    """
     for item in _on_programs(items):
         item.add_marker(pytest.mark.control_plane)
+        item.add_marker(pytest.mark.timeout(180))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

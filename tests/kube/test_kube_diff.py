@@ -86,6 +86,12 @@ def test_a_line_within_a_text_shows_as_that_line():
     assert "     port: 80\n" in shown
 
 
+def test_a_text_that_ends_in_empty_lines_does_not_end_the_document():
+    shown = unified(None, {"data": {"a": "x\n\n", "b": "y\n..."}, "kind": "ConfigMap"}, "ConfigMap shop/app")
+    assert "+...\n" not in shown
+    assert "+    ...\n" in shown
+
+
 def test_the_same_value_in_two_places_is_written_twice():
     shared = {"cpu": "1"}
     shown = unified(None, {"spec": {"a": shared, "b": shared}}, "x")
@@ -104,6 +110,13 @@ def test_a_secret_shows_that_it_changed_and_never_what():
     assert "+  new: '*** (after)'\n" in shown
     assert "   same: '***'\n" in shown
     assert "-  gone: '***'\n" in shown
+
+
+def test_the_copy_that_kubectl_apply_keeps_of_a_secret_is_masked_too():
+    notes = {"kubectl.kubernetes.io/last-applied-configuration": '{"data":{"x":"Y2FuYXJ5"}}', "team": "red"}
+    shown = unified(None, {"kind": "Secret", "metadata": {"name": "db", "annotations": notes}}, "Secret shop/db")
+    assert "Y2FuYXJ5" not in shown
+    assert "+    team: red\n" in shown
 
 
 def test_changes_are_pointers_with_the_old_and_the_new_value():
@@ -133,20 +146,20 @@ OBJECTS = st.dictionaries(st.sampled_from(["apiVersion", "kind", "data", "spec"]
 
 
 @given(OBJECTS, OBJECTS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_diff_is_empty_just_when_nothing_changed(before, after):
     assert bool(unified(before, after, "x")) is bool(changed(before, after))
 
 
 @given(OBJECTS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_diff_from_nothing_holds_the_whole_object(obj):
     lines = unified(None, obj, "x").splitlines(keepends=True)[3:]
     assert (yaml.safe_load("".join(line[1:] for line in lines)) or {}) == obj
 
 
 @given(OBJECTS, OBJECTS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_diff_does_not_depend_on_the_order_of_keys(before, after):
     turned = dict(reversed(after.items()))
     assert unified(before, turned, "x") == unified(before, after, "x")

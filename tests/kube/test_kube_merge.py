@@ -50,7 +50,7 @@ def exact(value):
 
 
 @given(OBJECTS, OBJECTS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_the_inverse_turns_the_new_object_back_into_the_old_one(before, after):
     assert exact(merge(after, inverse(before, after))) == exact(before)
 
@@ -61,7 +61,7 @@ def test_there_is_nothing_to_turn_back_where_nothing_changed(obj):
 
 
 @given(OBJECTS, OBJECTS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_the_inverse_of_an_inverse_is_the_change_itself(before, after):
     undone = merge(after, inverse(before, after))
     assert exact(merge(undone, inverse(after, before))) == exact(after)
@@ -91,7 +91,7 @@ def own(obj):
 
 
 @given(WORKLOADS, WORKLOADS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_the_inverse_leaves_the_fields_of_the_server_as_they_are_now(before, after):
     undone = merge(after, inverse(before, after))
     assert own(undone) == own(before)

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
+from kubemend.cluster.answers import Listing
 from kubemend.cluster.errors import ClusterError, ConfigError, LoginFailed, Unauthorized, Unreachable
-from kubemend.cluster.reader import Listing, Reader
+from kubemend.cluster.reader import Reader
 from kubemend.model.objects import Obj
 from kubemend.model.snapshot import Snapshot, Unread
 

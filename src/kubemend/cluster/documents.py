@@ -38,7 +38,7 @@ _Yaml.yaml_implicit_resolvers = {
 
 @dataclass
 class Found:
-    """What was found so far. kinds: those of which there was a list or an object. known: documents of the API at all."""
+    """What was found so far. kinds: those there was a list or an object of. known: how many documents of the API."""
 
     objects: list[Obj] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
@@ -123,7 +123,7 @@ def _read_json(text: bytes, where: str, found: Found) -> None:
 def yaml_documents(text: bytes, where: str) -> Iterator[Any]:
     """The documents of a YAML text as plain data."""
     try:
-        for document in yaml.load_all(text, Loader=_Yaml):  # noqa: S506 - a safe loader
+        for document in yaml.load_all(text, Loader=_Yaml):
             _count(document, where)
             yield document
     except (yaml.YAMLError, RecursionError, ValueError) as error:

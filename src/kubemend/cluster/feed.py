@@ -14,11 +14,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from kubemend.cluster.answers import Listing
 from kubemend.cluster.backoff import Backoff
 from kubemend.cluster.collector import EXCLUDED
 from kubemend.cluster.decoding import is_about
 from kubemend.cluster.errors import ClusterError, Gone, Refused
-from kubemend.cluster.reader import Listing, Reader
+from kubemend.cluster.reader import Reader
 from kubemend.cluster.watch import Event
 from kubemend.model.objects import Obj
 from kubemend.model.ref import Ref

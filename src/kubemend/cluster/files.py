@@ -1,7 +1,7 @@
 """Snapshots in files: our own format, written and read, and what other tools leave behind, read.
 
-Our own format is a directory (or a .tar.gz or .zip of it) with `meta.json` and one JSON list per kind, which kubectl and jq can
-read as well. It holds what a Snapshot holds: no Secrets, no environment values, no ConfigMap values.
+Our own format is a directory (or a .tar.gz or .zip of it) with `meta.json` and one JSON list per kind, which kubectl
+and jq can read as well. It holds what a Snapshot holds: no Secrets, no environment values, no ConfigMap values.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _made(found: Found, listed: list[Member], path: Path) -> Snapshot:
         raise NotASnapshot(
             "holds no Kubernetes objects",
             where=str(path),
-            hint="give a directory or archive from `kubemend snapshot save`, a `kubectl cluster-info dump`, or manifests",
+            hint="give what `kubemend snapshot save` or `kubectl cluster-info dump` wrote, or manifests",
         )
     taken_at = max((m.modified for m in listed), default=datetime.now(UTC))
     return Snapshot.of(found.objects, taken_at=taken_at, unread=found.unread, cluster=path.name, kinds=found.kinds)
@@ -149,9 +149,9 @@ def _save(snapshot: Snapshot, path: Path) -> Path:
     files = dict(_written(snapshot))
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.name.endswith((".tar.gz", ".tgz")):
-        _replace(path, _tar(files, snapshot.taken_at))
+        _archive(path, _tar(files, snapshot.taken_at))
     elif path.suffix == ".zip":
-        _replace(path, _zip(files))
+        _archive(path, _zip(files))
     else:
         _directory(path, files)
     return path
@@ -201,11 +201,15 @@ def _directory(path: Path, files: Mapping[str, bytes]) -> None:
         raise
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _archive(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".kubemend-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(name).rename(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).rename(path)
+    except OSError:
+        Path(name).unlink()
+        raise
 
 
 def _tar(files: Mapping[str, bytes], taken_at: datetime) -> bytes:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 from kubemend.cluster.errors import NotASnapshot
 
@@ -47,11 +48,11 @@ def members(path: Path) -> list[Member]:
             found = _limited(_from_directory(path))
         elif zipfile.is_zipfile(path):
             found = _limited(_from_zip(path))
-        elif tarfile.is_tarfile(path):
-            found = _limited(_from_tar(path))
+        elif (mode := _tar_mode(path)) is not None:
+            found = _limited(_from_tar(path, mode))
         else:
             return _limited(iter([_file(path, path.name)]))
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+    except (OSError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
         raise NotASnapshot(f"cannot be read: {reason}", where=str(path)) from error
     return _without_common_folder(found)
@@ -87,20 +88,27 @@ def _from_directory(root: Path) -> Iterator[Member]:
 
 def _file(path: Path, name: str) -> Member:
     with path.open("rb") as file:
-        modified = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
-        return Member(name, _read(file, name), modified)
+        return Member(name, _read(file, name), _when(os.fstat(file.fileno()).st_mtime))
 
 
-def _from_tar(path: Path) -> Iterator[Member]:
+def _tar_mode(path: Path) -> Literal["r:", "r:gz"] | None:
+    with path.open("rb") as file:
+        begin = file.read(512)
+    if begin.startswith(b"\x1f\x8b"):
+        return "r:gz"
+    return "r:" if begin[257:262] == b"ustar" else None
+
+
+def _from_tar(path: Path, mode: Literal["r:", "r:gz"]) -> Iterator[Member]:
     seen = 0
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, mode) as archive:
         for count, entry in enumerate(archive):
             seen += entry.size
             _check(entry.name, count, seen)
             # Links and devices are passed over: only what is in the archive itself counts.
             file = archive.extractfile(entry) if entry.isreg() and _wanted(entry.name) else None
             if file is not None:
-                yield Member(entry.name, _read(file, entry.name), datetime.fromtimestamp(entry.mtime, UTC))
+                yield Member(entry.name, _read(file, entry.name), _when(entry.mtime))
 
 
 def _from_zip(path: Path) -> Iterator[Member]:
@@ -114,9 +122,16 @@ def _from_zip(path: Path) -> Iterator[Member]:
             if entry.flag_bits & 1:
                 raise NotASnapshot("the archive is encrypted", where=entry.filename)
             with archive.open(entry) as file:
-                # A zip has local time and no zone.
-                modified = datetime(*entry.date_time).astimezone(UTC)  # noqa: DTZ001
-                yield Member(entry.filename, _read(file, entry.filename), modified)
+                # A zip has local time and no zone; mktime takes the zeros of an unset date too.
+                modified = time.mktime((*entry.date_time, 0, 0, -1))
+                yield Member(entry.filename, _read(file, entry.filename), _when(modified))
+
+
+def _when(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError):  # an archive may say anything
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _read(file: IO[bytes], name: str) -> bytes:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-from msgspec import Struct
-
-from kubemend.cluster import decoding, discovery
+from kubemend.cluster import answers, decoding, discovery
 from kubemend.cluster import watch as watching
-from kubemend.cluster.decoding import NOT_JSON, Decoded
+from kubemend.cluster.answers import Allowed, Listing, Version
+from kubemend.cluster.decoding import Decoded
 from kubemend.cluster.discovery import Discovery
 from kubemend.cluster.errors import Garbled, Gone, NotServed
 from kubemend.cluster.resource import Resource, exact, pick, resource_of
@@ -34,33 +31,6 @@ LOG_BYTES = 4 << 20
 DISCOVERY_S = 600.0
 """Seconds for which a discovery serves; a word it doesn't know asks again, at most twice a minute."""
 RETRY_DISCOVERY_S = 30.0
-
-
-@dataclass(frozen=True)
-class Listing(Generic[T]):
-    """A whole list: the objects, those that could not be decoded, and the version a watch begins from."""
-
-    items: tuple[T, ...]
-    resource_version: str
-    unread: tuple[Unread, ...] = ()
-
-
-@dataclass(frozen=True)
-class Version:
-    """The API server's version: numbers for comparing, text for people ("v1.34.4")."""
-
-    major: int
-    minor: int
-    text: str
-    platform: str = ""
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """Whether we may do something, and why (not), where the server says it."""
-
-    allowed: bool
-    reason: str = ""
 
 
 class Reader:
@@ -231,36 +201,13 @@ class Reader:
 
     async def version(self) -> Version:
         """The API server's version."""
-        body = await self._transport.get("/version")
-        try:
-            told = msgspec.json.decode(body, type=_WireVersion)
-        except NOT_JSON as error:
-            raise Garbled(f"the answer is no version: {error}", where="GET /version") from error
-        return Version(_digits(told.major), _digits(told.minor), told.git_version, told.platform)
+        return answers.version(await self._transport.get("/version"))
 
     async def allowed(self, access: Access, namespace: str = "", name: str = "") -> Allowed:
         """Whether we have a permission (SelfSubjectAccessReview); no namespace means all of them."""
-        plural, _, subresource = access.resource.partition("/")
-        asked = {
-            "verb": access.verb,
-            "group": access.group,
-            "resource": plural,
-            "subresource": subresource,
-            "namespace": namespace,
-            "name": name,
-        }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {k: v for k, v in asked.items() if v}},
-        }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        body = await self._transport.send("POST", path, review, changes=False)
-        try:
-            status = msgspec.json.decode(body, type=_Review).status
-        except NOT_JSON as error:
-            raise Garbled(f"the answer is no access review: {error}", where=f"POST {path}") from error
-        return Allowed(status.allowed, status.reason or status.evaluation_error)
+        body = await self._transport.send("POST", path, answers.review(access, namespace, name), changes=False)
+        return answers.allowed(body, where=f"POST {path}")
 
     async def openapi(self, group_version: str) -> dict[str, Any]:
         """The OpenAPI v3 document of "v1" or "apps/v1". NotServed when there is none."""
@@ -268,29 +215,6 @@ class Reader:
         path = f"/openapi/v3/{root}"
         body = await self._transport.get(path, within=self._transport.timing.page)
         return decoding.mapping(body, where=f"GET {path}")
-
-
-class _WireVersion(Struct, frozen=True, rename="camel"):
-    git_version: str
-    major: str = ""
-    minor: str = ""
-    platform: str = ""
-
-
-class _ReviewStatus(Struct, frozen=True, rename="camel"):
-    allowed: bool
-    reason: str = ""
-    evaluation_error: str = ""
-
-
-class _Review(Struct, frozen=True):
-    status: _ReviewStatus
-
-
-def _digits(text: str) -> int:
-    # Some vendors add a "+" to the minor version.
-    found = "".join(c for c in text if c.isdecimal())
-    return int(found) if found else 0
 
 
 def _selectors(labels: str, fields: str) -> tuple[tuple[str, str], ...]:

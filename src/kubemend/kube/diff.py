@@ -14,6 +14,9 @@ from kubemend.model.pointer import pointer
 
 _FIRST = ("apiVersion", "kind", "metadata")
 _CONTEXT = 3
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""Where `kubectl apply` keeps a copy of the whole object, a Secret's values among it."""
+
 Steps = tuple[str | int, ...]
 
 
@@ -46,15 +49,19 @@ def unified(before: dict[str, Any] | None, after: dict[str, Any] | None, name: s
 def _masked(obj: dict[str, Any], other: dict[str, Any], side: str) -> dict[str, Any]:
     if obj.get("kind") != "Secret":
         return obj
-    masked = dict(obj)
-    for field in ("data", "stringData"):
-        if isinstance(obj.get(field), dict):
-            there = other.get(field)
-            there = there if isinstance(there, dict) else {}
-            masked[field] = {
-                k: f"*** ({side})" if k in there and there[k] != v else "***" for k, v in obj[field].items()
-            }
-    return masked
+    fields: dict[str, Any] = {
+        f: _hidden(obj[f], other.get(f), side) for f in ("data", "stringData") if isinstance(obj.get(f), dict)
+    }
+    metadata = obj.get("metadata")
+    notes = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if isinstance(metadata, dict) and isinstance(notes, dict) and _APPLIED in notes:
+        fields["metadata"] = {**metadata, "annotations": {**notes, _APPLIED: "***"}}
+    return {**obj, **fields}
+
+
+def _hidden(values: dict[str, Any], others: Any, side: str) -> dict[str, str]:
+    there = others if isinstance(others, dict) else {}
+    return {k: f"*** ({side})" if k in there and there[k] != v else "***" for k, v in values.items()}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -75,10 +82,17 @@ def _yaml(obj: dict[str, Any]) -> list[str]:
     """Keys in kubectl's alphabetical order, but for the three that say what the object is."""
     if not obj:
         return []
-    ordered = {k: obj[k] for k in (*(f for f in _FIRST if f in obj), *sorted(obj.keys() - set(_FIRST)))}
-    text: str = yaml.dump(_sorted(ordered), Dumper=_Dumper, sort_keys=False, width=float("inf"), allow_unicode=True)
-    # A text that ends in empty lines makes the emitter close the document, which tells a reader nothing.
-    return text.removesuffix("...\n").splitlines(keepends=True)
+    keys = [k for k in _FIRST if k in obj] + sorted(k for k in obj if k not in _FIRST)
+    ordered = {k: _sorted(obj[k]) for k in keys}
+    text: str = yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, width=float("inf"), allow_unicode=True)
+    # After a text that ends in empty lines the emitter closes the document, which tells a reader nothing.
+    return (text[:-4] if text.endswith("\n...\n") else text).splitlines(keepends=True)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _sorted(value[k]) for k in sorted(value)}
+    return [_sorted(v) for v in value] if isinstance(value, list) else value
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -17,7 +17,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
 from kubemend.remedies.template import put, shape
-from kubemend.remedies.workload import PATCHES, Choice, cited, proposed, workload
+from kubemend.remedies.workload import PLACED, Choice, cited, proposed, workload
 
 CONFIDENCE = 0.6
 """What the neighbours do is a hint, not a permission: below the floor of what goes without asking."""
@@ -26,7 +26,7 @@ KEPT = ("node-role.kubernetes.io/", "node.kubernetes.io/")
 """Taints of the control plane and of a node's condition: no workload is moved there by us."""
 
 
-@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=PATCHES, order=70)
+@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=PLACED, order=70)
 def add_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload the toleration with which every other workload of its namespace runs on the tainted nodes.
 

@@ -73,6 +73,7 @@ def _amounts(now: Container, old: Container | None, name: str, *, lower: bool) -
         ("requests", now.resources.requests, old.resources.requests),
     )
     for field, have, had in pairs:
-        if name in have and name in had and parse(had[name]) != parse(have[name]):
-            if (parse(had[name]) < parse(have[name])) is lower:
+        if name in have and name in had:
+            change = parse(had[name]) - parse(have[name])
+            if change and (change < 0) is lower:
                 yield field, had[name]

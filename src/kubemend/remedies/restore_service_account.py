@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from kubemend.model.access import Risk
+from kubemend.model.access import Access, Risk
 from kubemend.model.finding import Diagnosis
 from kubemend.model.objects import Pod, ServiceAccount
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, patch, strategy
-from kubemend.remedies.site import stragglers, verified
+from kubemend.remedies.site import verified
 from kubemend.remedies.template import nested
-from kubemend.remedies.workload import PATCHES, cited, workload
+from kubemend.remedies.workload import cited, workload
 
 NEAR = 0.75
 """Confidence in a name that differs from an existing account's by a letter or two."""
 
 
-@strategy(cures=("KM403",), risk=Risk.MEDIUM, reads=(Pod, ServiceAccount), needs=PATCHES, order=30)
+@strategy(
+    cures=("KM403",),
+    risk=Risk.MEDIUM,
+    reads=(Pod, ServiceAccount),
+    needs={
+        Access("patch", "deployments", "apps"),
+        Access("patch", "statefulsets", "apps"),
+        Access("patch", "daemonsets", "apps"),
+    },
+    order=30,
+)
 def restore_service_account(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Name a ServiceAccount that exists: the earlier revision's, or the one that was surely meant.
 
@@ -43,7 +53,7 @@ def restore_service_account(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposa
     # `serviceAccount` is the old name of the same field; the API server keeps both alike.
     body = {"spec": {"serviceAccountName": name or None, "serviceAccount": name or None}}
     return Proposal(
-        changes=(patch(held.obj, nested(held.obj.ref, body)), *stragglers(held.obj, snapshot)),
+        changes=(patch(held.obj, nested(held.obj.ref, body)),),
         reason=why,
         confidence=confidence,
         verify=verified(held, diagnosis, snapshot),

@@ -15,18 +15,17 @@ SIGNS = (
     "maintenance",
     "drain",
     "decommission",
-    "upgrade",
     "reboot",
     "kured",
-    "autoscaler",
-    "karpenter",
+    "tobedeletedbyclusterautoscaler",
+    "deletioncandidateofclusterautoscaler",
+    "karpenter.sh/disrupt",
     "cluster.x-k8s.io/delete",
-    "cluster.x-k8s.io/remediat",
 )
 """Parts of the names of labels, annotations and taints by which people and programs mark a node they work on."""
 
-EXPECTED = frozenset({"cluster-autoscaler.kubernetes.io/scale-down-disabled", "karpenter.sh/nodepool"})
-"""Names with such a part that every healthy node of some clusters has."""
+ALWAYS = "machineconfiguration.openshift.io/"
+"""Prefix of annotations that speak of draining on every node of an OpenShift cluster."""
 
 
 @strategy(
@@ -67,7 +66,7 @@ def uncordon_node(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declin
 
 def _sign(node: Node) -> str | None:
     marks = (*node.metadata.labels, *node.metadata.annotations, *(t.key for t in node.spec.taints))
-    return next((m for m in marks if m not in EXPECTED and any(s in m.lower() for s in SIGNS)), None)
+    return next((m for m in marks if not m.startswith(ALWAYS) and any(s in m.lower() for s in SIGNS)), None)
 
 
 def _drained(node: Node, snapshot: Snapshot) -> bool:

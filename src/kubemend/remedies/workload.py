@@ -16,13 +16,13 @@ from kubemend.model.strategy import Proposal, template_of
 from kubemend.remedies.site import Before, Site, before, proposal, site, verified
 from kubemend.remedies.template import Json
 
-PATCHES = {
+PLACED = {
     Access("patch", "deployments", "apps"),
     Access("patch", "statefulsets", "apps"),
-    Access("patch", "daemonsets", "apps"),
     Access("create", "pods/eviction"),
 }
-"""What a change of a workload's template needs; eviction makes the pods anew that a StatefulSet would leave."""
+"""What a change of where pods may run needs. A StatefulSet leaves its waiting pod as it is, so that is evicted;
+a DaemonSet makes no pod at all where none may run, so none of its pods ever waits for want of a node."""
 
 REVISED = {Access("patch", "deployments", "apps")}
 """What is needed where only a Deployment is changed, since only its earlier revisions are read."""

@@ -66,7 +66,7 @@ async def _exec(command: list[str], probe: Object, target: Target) -> str:
     program = find_program(child.programs, command[0]) if command else None
     if program is None:
         named = command[0] if command else ""
-        return f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{named}": {MISSING}'
+        raise Unknown(f'rpc error: code = Unknown desc = failed to exec in container: exec: "{named}": {MISSING}')
     limit = probe.get("timeoutSeconds") or 1
     try:
         async with asyncio.timeout(max(SHORTEST_S, limit * child.pace)):

@@ -1,4 +1,4 @@
-"""How many replicas a workload had before: what is left of it in the objects themselves."""
+"""How many replicas a workload had before: what is left of that in the objects themselves, and in events."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def earlier(snapshot: Snapshot, workload: Deployment | StatefulSet) -> Earlier |
     if (told := applied(workload)) is not None:
         return told if told.replicas else None
     if isinstance(workload, Deployment):
-        return next((e for e in (*_revisions(snapshot, workload), *_events(snapshot, workload)) if e.replicas), None)
+        return next((e for e in (*_revisions(snapshot, workload), *_events(snapshot, workload, 0)) if e.replicas), None)
     return None
 
 
@@ -57,8 +57,16 @@ def _revisions(snapshot: Snapshot, deployment: Deployment) -> Iterator[Earlier]:
             yield Earlier(int(text), cite(revision, "metadata", "annotations", DESIRED))
 
 
-def _events(snapshot: Snapshot, deployment: Deployment) -> Iterator[Earlier]:
-    """What the controller said when it scaled a ReplicaSet of this Deployment to zero, newest first."""
+def fewer(snapshot: Snapshot, workload: Deployment | StatefulSet) -> Earlier | None:
+    """The lower replica count that a workload was raised from; None when nothing shows that it was."""
+    told = applied(workload)
+    events = _events(snapshot, workload, workload.spec.replicas) if isinstance(workload, Deployment) else ()
+    known = (*((told,) if told else ()), *events)
+    return next((e for e in known if 0 < e.replicas < workload.spec.replicas), None)
+
+
+def _events(snapshot: Snapshot, deployment: Deployment, to: int) -> Iterator[Earlier]:
+    """What the controller said when it scaled a ReplicaSet of this Deployment to so many, newest first."""
     names = {r.name for r in snapshot.owned(deployment, ReplicaSet)}
     said = [
         e
@@ -67,5 +75,5 @@ def _events(snapshot: Snapshot, deployment: Deployment) -> Iterator[Earlier]:
     ]
     for event in sorted(said, key=lambda e: str(e.last_seen), reverse=True):
         found = _SCALED.match(event.message)
-        if found and found[1] in names and found[3] == "0":
+        if found and found[1] in names and int(found[3]) == to:
             yield Earlier(int(found[2]), cite(event, "message"))

@@ -9,11 +9,12 @@ from decimal import Decimal
 from kubemend.kube.quantity import format_bytes, format_cores, parse
 from kubemend.kube.scheduling import requests
 from kubemend.model.finding import Observation, Severity, cite
-from kubemend.model.objects import DaemonSet, Event, Job, PodSpec, ReplicaSet, ResourceQuota, StatefulSet
+from kubemend.model.objects import DaemonSet, Deployment, Event, Job, PodSpec, ReplicaSet, ResourceQuota, StatefulSet
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
 from kubemend.rules.workload.creation import Lack, named, refused
+from kubemend.rules.workload.history import Earlier, fewer
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def quota_exceeded(snapshot: Snapshot) -> Iterator[Observation]:
     for lack in refused(snapshot):
         if "exceeded quota" in lack.text:
             for overrun in _overruns(snapshot, lack)[:1]:
-                yield _observation(lack, overrun)
+                yield _observation(lack, overrun, _before(snapshot, lack))
 
 
 def _overruns(snapshot: Snapshot, lack: Lack) -> list[Overrun]:
@@ -78,12 +79,20 @@ def _charge(spec: PodSpec) -> dict[str, Decimal]:
     return charge
 
 
-def _observation(lack: Lack, over: Overrun) -> Observation:
+def _before(snapshot: Snapshot, lack: Lack) -> Earlier | None:
+    """The replicas that the workload was raised from, if it was."""
+    top = snapshot.top(lack.maker)
+    return fewer(snapshot, top) if isinstance(top, Deployment | StatefulSet) else None
+
+
+def _observation(lack: Lack, over: Overrun, before: Earlier | None) -> Observation:
     each, used, hard = (_shown(over.resource, v) for v in (over.each, over.used, over.hard))
     quota = over.quota
     cites = [cite(quota, "status", "hard", over.resource)]
     if over.resource in quota.status.used:
         cites.append(cite(quota, "status", "used", over.resource))
+    if before is not None:
+        cites.append(before.at)
     return Observation(
         about=lack.maker.ref,
         says=f"{named(lack.maker)} lacks {lack.missing} pods: each takes {each} of {over.resource}, and quota "
@@ -97,6 +106,7 @@ def _observation(lack: Lack, over: Overrun) -> Observation:
             "used": used,
             "hard": hard,
             "missing": lack.missing,
+            "before": before.replicas if before else None,
         },
     )
 

@@ -55,9 +55,13 @@ GROUPS = {
 
 
 def page() -> str:
-    """The page that `kubemend --help` prints. Made by hand: the libraries that could do it take longer than this program may."""
+    """What `kubemend --help` prints. Made by hand: a library that could do it takes longer than this program may."""
     width = max(len(c.path) for c in COMMANDS)
-    lines = ["Usage: kubemend COMMAND [OPTIONS]", "", "Mends Kubernetes: finds what is broken, repairs it safely, proves it, takes it back."]
+    lines = [
+        "Usage: kubemend COMMAND [OPTIONS]",
+        "",
+        "Mends Kubernetes: finds what is broken, repairs it safely, proves it, takes it back.",
+    ]
     for chapter in (LOOK, MEND, KEEP, SETUP):
         lines += ["", chapter]
         lines += [f"  {c.path:<{width}}  {c.help}" for c in COMMANDS if c.chapter == chapter]

@@ -27,7 +27,7 @@ class Exit(enum.IntEnum):
 
 _MEANINGS = {
     Exit.OK: "all went well; for `scan`: nothing found at or above `--fail-on`",
-    Exit.FOUND: "a finding at or above `--fail-on`; a repair that did not succeed; a check of `doctor` or `audit --verify` that failed",
+    Exit.FOUND: "a finding at or above `--fail-on`, a repair that did not succeed, or a failed check of `doctor`",
     Exit.INPUT: "bad input: an option, a file, a kubeconfig or an id that can't be used",
     Exit.CLUSTER: "the cluster could not be reached, did not let us in, or failed",
     Exit.LEDGER: "the ledger could not be read or written",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from kubemend.surfaces.cli.words import plain
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether the command line asks for JSON. Read from the raw words: it must also work when they can't be parsed."""
     spelled = ("-ojson", "-o=json", "--output=json")
-    pairs = zip(arguments, arguments[1:], strict=False)
+    pairs = itertools.pairwise(arguments)
     return any(a in spelled for a in arguments) or any(a in ("-o", "--output") and b == "json" for a, b in pairs)
 
 

@@ -17,7 +17,9 @@ Format = Literal["table", "json", "yaml"]
 Output = Annotated[Format, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the data.")]
 Store = Annotated[
     Path | None,
-    Parameter(name="--store", group=RECORDS, help="The ledger; default $KUBEMEND_STORE, else in the state folder of the user."),
+    Parameter(
+        name="--store", group=RECORDS, help="The ledger; default $KUBEMEND_STORE, else in the state folder of the user."
+    ),
 ]
 
 
@@ -26,7 +28,9 @@ Store = Annotated[
 class Access:
     """Which cluster and namespace, as whom, and how far it may go."""
 
-    kubeconfig: Annotated[str | None, Parameter(help="Kubeconfig file; default $KUBECONFIG, else ~/.kube/config.")] = None
+    kubeconfig: Annotated[str | None, Parameter(help="Kubeconfig file; default $KUBECONFIG, else ~/.kube/config.")] = (
+        None
+    )
     context: Annotated[str | None, Parameter(help="Context of the kubeconfig.")] = None
     namespace: Annotated[str | None, Parameter(name=("--namespace", "-n"), help="Namespace.")] = None
     all_namespaces: Annotated[bool, Parameter(name=("--all-namespaces", "-A"), help="All namespaces.")] = False
@@ -38,6 +42,11 @@ class Access:
     def scope(self) -> str | None:
         """The one namespace to look at, or None for all."""
         return None if self.all_namespaces else self.namespace
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written at all."""
+        return self.allow_changes or self.auto_fix
 
 
 NOWHERE = Access()

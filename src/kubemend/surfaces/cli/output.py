@@ -11,8 +11,6 @@ import msgspec
 import yaml
 from rich.console import Console, RenderableType
 
-from kubemend.surfaces.cli.options import Format
-
 PIPED = 4000
 """Columns when nobody looks: lines are not wrapped, so that they can be searched."""
 LEAST, MOST = 60, 160
@@ -28,8 +26,16 @@ def say(*what: RenderableType) -> None:
     _print(sys.stderr, what)
 
 
-def emit(data: Any, form: Format) -> None:
-    """Print data for programs on stdout."""
+def answer(form: str, data: Any, *table: RenderableType) -> None:
+    """Print a command's data on stdout: `table` for people, or `data` as "json" or "yaml"."""
+    if form == "table":
+        show(*table)
+    else:
+        emit(data, form)
+
+
+def emit(data: Any, form: str) -> None:
+    """Print data for programs on stdout, as "json" or else as YAML."""
     plain = msgspec.to_builtins(data, str_keys=True)
     write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n" if form == "json" else as_yaml(plain))
 

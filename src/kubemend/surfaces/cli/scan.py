@@ -33,7 +33,9 @@ async def scan(
         Literal["info", "warning", "error", "critical"] | None,
         Parameter(help="Exit with 1 when a cause is at least so severe."),
     ] = None,
-    output: Annotated[Shape, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the scan.")] = "table",
+    output: Annotated[
+        Shape, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the scan.")
+    ] = "table",
     access: Access = NOWHERE,
 ) -> int:
     """Find what is broken now, with cause and evidence.

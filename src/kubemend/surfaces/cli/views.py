@@ -1,9 +1,9 @@
-"""What programs get to see: the shapes of the JSON and YAML that commands print. Additions only, for they are a promise."""
+"""What programs get to see: the shapes of the JSON and YAML that commands print. A promise: they only ever grow."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,9 @@ from kubemend.model.plan import Plan
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair
 from kubemend.model.snapshot import Unread
+
+if TYPE_CHECKING:
+    from kubemend.store.audit import Record
 
 View = dict[str, Any]
 
@@ -133,4 +136,18 @@ def of_repair(repair: Repair) -> View:
         "created_at": repair.created_at,
         "updated_at": repair.updated_at,
         "plan": of_plan(repair.plan),
+    }
+
+
+def of_record(record: Record) -> View:
+    """One line of the audit trail."""
+    at = datetime.fromtimestamp(record.at, UTC)
+    return {
+        "seq": record.seq,
+        "at": at,
+        "kind": record.kind,
+        "actor": record.actor,
+        "repair": record.repair,
+        "detail": record.detail,
+        "hash": record.hash,
     }

@@ -1,4 +1,4 @@
-"""What the commands need from the other rooms, handed in by `kubemend.app`: the surfaces know nothing that is above them."""
+"""What the commands need from the other rooms. `kubemend.app` hands it in: a surface knows nothing that is above it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from kubemend.cluster.reader import Reader
-    from kubemend.engine.detector import Timing
     from kubemend.engine.mender import Mender
     from kubemend.model.objects import Obj
     from kubemend.model.repair import Repair

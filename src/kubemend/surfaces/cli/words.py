@@ -16,7 +16,9 @@ LONG = 80
 
 def plain(text: str) -> str:
     """The text without what could steer a terminal (escape sequences, control and direction characters)."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def line(text: str) -> str:

@@ -13,10 +13,12 @@ from kubemend.surfaces.cli.words import fix_command, line, quoted
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --dim: #777 }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-article { border: 1px solid var(--line); border-left-width: 5px; border-radius: 6px; margin: 1rem 0; padding: .8rem 1rem }
+article { border: 1px solid var(--line); border-left-width: 5px; border-radius: 6px }
+article { margin: 1rem 0; padding: .8rem 1rem }
 article.critical, article.error { border-left-color: #d33 } article.warning { border-left-color: #d90 }
 article.info { border-left-color: #39c }
-h2 { font-size: 1rem; margin: 0 } code { font-size: .9em } dt { color: var(--dim); font-size: .85rem; margin-top: .5rem }
+h2 { font-size: 1rem; margin: 0 } code { font-size: .9em }
+dt { color: var(--dim); font-size: .85rem; margin-top: .5rem }
 dd { margin: 0; overflow-wrap: anywhere } .dim { color: var(--dim) }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -50,7 +52,10 @@ def _body(scan: Scan) -> Iterator[str]:
 def _article(diagnosis: Diagnosis, remedy: Remedy | None) -> str:
     root = diagnosis.root
     rows = [("what", _text(root.message))]
-    rows += [("evidence", f"{_text(str(c.ref))} <code>{_text(c.path)}</code> = <code>{_text(quoted(c.value))}</code>") for c in root.evidence]
+    rows += [
+        ("evidence", f"{_text(str(c.ref))} <code>{_text(c.path)}</code> = <code>{_text(quoted(c.value))}</code>")
+        for c in root.evidence
+    ]
     rows += [("explains", f"<b>{s.code}</b> {_text(str(s.subject))}: {_text(s.message)}") for s in diagnosis.symptoms]
     if remedy is not None and remedy.plan is not None:
         rows.append(("repair", f"{_text(remedy.plan.reason)} <br><code>{_text(fix_command(root.subject))}</code>"))

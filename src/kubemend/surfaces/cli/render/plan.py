@@ -20,14 +20,20 @@ INDENT = 10
 DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def planned(plan: Plan, changes: Sequence[Preview], *, turned: Sequence[Turned] = (), name: str = "") -> Iterator[RenderableType]:
+def planned(
+    plan: Plan, changes: Sequence[Preview], *, turned: Sequence[Turned] = (), name: str = ""
+) -> Iterator[RenderableType]:
     """The card of one plan. name: the repair's id, once it has one."""
-    yield Text.assemble(("PLAN    ", "bold blue"), "  ", (plan.strategy, "bold"), f"  {line(str(plan.target))}", (f"  {name}", "dim"))
+    yield Text.assemble(
+        ("PLAN    ", "bold blue"), "  ", (plan.strategy, "bold"), f"  {line(str(plan.target))}", (f"  {name}", "dim")
+    )
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("why", Text(line(plan.reason)))
-    grid.add_row("risk", Text.assemble((plan.risk.name.lower(), RISKS[plan.risk]), f", confidence {plan.confidence:.0%}"))
+    grid.add_row(
+        "risk", Text.assemble((plan.risk.name.lower(), RISKS[plan.risk]), f", confidence {plan.confidence:.0%}")
+    )
     grid.add_row("proof", Text(_proof(plan)))
     for index, other in enumerate(turned):
         grid.add_row("" if index else "instead of", Text(line(f"{other.strategy}: {other.why}"), style="dim"))

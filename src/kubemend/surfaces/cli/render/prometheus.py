@@ -37,9 +37,9 @@ def _lines(scan: Scan) -> Iterator[str]:
     yield _sample("kubemend_scan_timestamp_seconds", scan.taken_at.timestamp())
 
 
-def _sample(name: str, value: float, **labels: str) -> str:
+def _sample(metric: str, value: float, **labels: str) -> str:
     inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
-    return f"{name}{{{inside}}} {value:.15g}" if inside else f"{name} {value:.15g}"
+    return f"{metric}{{{inside}}} {value:.15g}" if inside else f"{metric} {value:.15g}"
 
 
 def _escaped(value: str) -> str:

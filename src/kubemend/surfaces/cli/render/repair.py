@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kubemend.model.repair import Repair, State
 from kubemend.surfaces.cli.preview import done
-from kubemend.surfaces.cli.render.plan import planned
+from kubemend.surfaces.cli.render.plan import RISKS, planned
 from kubemend.surfaces.cli.words import ago, line, quoted
 
 if TYPE_CHECKING:
@@ -46,9 +46,31 @@ def listed(repairs: Sequence[Repair]) -> RenderableType:
     table.add_row(*(Text(h, style="dim") for h in headers))
     now = datetime.now(UTC)
     for r in repairs:
-        cells: list[RenderableType] = [r.id, ago(r.created_at, now), stated(r.state), line(str(r.plan.target)), r.plan.strategy]
+        cells: list[RenderableType] = [
+            r.id,
+            ago(r.created_at, now),
+            stated(r.state),
+            line(str(r.plan.target)),
+            r.plan.strategy,
+        ]
         cells += [line(r.cluster)] if len(clusters) > 1 else []
         table.add_row(*cells, Text(line(r.why), style="dim"))
+    return table
+
+
+def waiting(repairs: Sequence[Repair]) -> RenderableType:
+    """Plans that wait for a yes, one a line."""
+    if not repairs:
+        return Text("nothing waits for approval", style="dim")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_row(*(Text(h, style="dim") for h in ("ID", "AGE", "RISK", "TARGET", "STRATEGY", "PLAN", "REASON")))
+    now = datetime.now(UTC)
+    for r in repairs:
+        plan = r.plan
+        risk = Text(plan.risk.name.lower(), style=RISKS[plan.risk])
+        cells = (r.id, ago(r.created_at, now), risk, line(str(plan.target)), plan.strategy, plan.hash[:12])
+        table.add_row(*cells, Text(line(plan.reason), style="dim"))
     return table
 
 

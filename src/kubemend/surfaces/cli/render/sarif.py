@@ -40,7 +40,11 @@ def sarif(scan: Scan) -> str:
                 "toolExecutionNotifications": [
                     {
                         "level": "warning",
-                        "message": {"text": plain(f"{n.code} was not judged{' in ' + n.namespace if n.namespace else ''}: {n.why}")},
+                        "message": {
+                            "text": plain(
+                                f"{n.code} was not judged{' in ' + n.namespace if n.namespace else ''}: {n.why}"
+                            )
+                        },
                     }
                     for n in report.not_judged
                 ],

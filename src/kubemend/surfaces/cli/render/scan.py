@@ -22,12 +22,13 @@ EVIDENCE = 4
 def scanned(scan: Scan) -> Iterator[RenderableType]:
     """The whole scan."""
     for diagnosis in scan.report.diagnoses:
-        yield from _cause(diagnosis, scan.remedies.get(diagnosis.fingerprint))
+        yield from cause(diagnosis, scan.remedies.get(diagnosis.fingerprint))
     yield from not_judged(scan.report.not_judged)
     yield summary(scan)
 
 
-def _cause(diagnosis: Diagnosis, remedy: Remedy | None) -> Iterator[RenderableType]:
+def cause(diagnosis: Diagnosis, remedy: Remedy | None = None) -> Iterator[RenderableType]:
+    """One cause with its symptoms."""
     root = diagnosis.root
     yield Text.assemble(
         (f"{root.severity.name:<8}", STYLES[root.severity]),
@@ -60,7 +61,9 @@ def _details(diagnosis: Diagnosis, remedy: Remedy | None) -> Table:
 
 def cited(cite: Cite) -> Text:
     """One fact: where it stands and what stands there."""
-    return Text.assemble((f"{line(str(cite.ref))} ", "dim"), line(cite.path), (" = ", "dim"), (quoted(cite.value), "green"))
+    return Text.assemble(
+        (f"{line(str(cite.ref))} ", "dim"), line(cite.path), (" = ", "dim"), (quoted(cite.value), "green")
+    )
 
 
 def _symptom(finding: Finding) -> Text:
@@ -78,7 +81,9 @@ def not_judged(entries: tuple[NotJudged, ...]) -> Iterator[RenderableType]:
     """What could not be judged, and why: rules with one reason on one line."""
     if not entries:
         return
-    yield Text("NOT JUDGED", style="yellow") + Text("  nothing is known about these; they may be broken or not", style="dim")
+    yield Text("NOT JUDGED", style="yellow") + Text(
+        "  nothing is known about these; they may be broken or not", style="dim"
+    )
     ordered = sorted(entries, key=lambda n: (n.why, n.namespace, n.code))
     for (why, namespace), group in groupby(ordered, key=lambda n: (n.why, n.namespace)):
         codes = ", ".join(n.code for n in group)
@@ -94,7 +99,10 @@ def summary(scan: Scan) -> Text:
     for severity, count in counts:
         if count:
             noun = severity.name.lower()
-            words += [(", " if words else "", ""), (f"{count} {noun}" + ("s" if count > 1 and noun != "info" else ""), STYLES[severity])]
+            words += [
+                (", " if words else "", ""),
+                (f"{count} {noun}" + ("s" if count > 1 and noun != "info" else ""), STYLES[severity]),
+            ]
     if not words:
         nothing = "nothing found" if not scan.known else "nothing new found"
         words = [(nothing, "green" if not scan.report.not_judged else "yellow")]

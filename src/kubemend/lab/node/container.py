@@ -1,0 +1,359 @@
+"""One container of a pod: its image pulled, its environment made, its program run, probed, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubemend.kube.quantity import to_bytes
+from kubemend.lab.api import Object
+from kubemend.lab.fields import name, namespace, now, spec, uid
+from kubemend.lab.images import Image
+from kubemend.lab.node.backoff import LAST_S, Backoff
+from kubemend.lab.node.config import Held, command_line, environment
+from kubemend.lab.node.host import Host, Signal
+from kubemend.lab.node.network import connect
+from kubemend.lab.node.probe import MISSING, Target, delay, until
+from kubemend.lab.node.process import Behaviour, OutOfMemory, Process, Program, find_program
+from kubemend.lab.node.pull import Puller
+
+START_S, SETTLE_S = 0.3, 1.0
+"""Seconds to start a container, and until the kubelet has noticed that one ended."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a container ended. message: what the kubelet gives as the reason of its kill, if it killed it."""
+
+    code: int
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def word(self) -> str:
+        """`state.terminated.reason`."""
+        return self.reason or ("Completed" if self.code == 0 else "Error")
+
+
+@dataclass
+class Seat:
+    """Where a container sits: its pod as it is now, its node, and what tells that either changed.
+
+    look: the pod's newest version. changes: fires when the pod's spec or something it refers to changes.
+    published: tells that the container's status changed.
+    """
+
+    host: Host
+    look: Callable[[], Object]
+    changes: Signal
+    published: Callable[[], None]
+    address: Callable[[], str]
+    waiting: dict[str, str] = field(default_factory=lambda: {"reason": "ContainerCreating"})
+
+
+class Container:
+    """Runs one container for as long as its pod wants it. Its fields are what its status tells."""
+
+    def __init__(self, seat: Seat, container: str, *, init: bool = False, told: Object | None = None) -> None:
+        self.seat, self.name, self.init = seat, container, init
+        told = told or {}
+        self.state: dict[str, Any] = told.get("state") or {"waiting": seat.waiting}
+        self.last: dict[str, Any] = told.get("lastState") or {}
+        self.restarts: int = told.get("restartCount", 0)
+        self.ready = bool(told.get("ready"))
+        self.started = bool(told.get("started"))
+        self.id: str = told.get("containerID", "")
+        self.image_id: str = told.get("imageID", "")
+        self.process: Process | None = None
+        self._known = bool(self.id)
+        self._resumes = "running" in self.state
+        self._backoff: Backoff | None = None
+        self._puller = Puller(seat.host, seat.changes, self._wait_for, self._say)
+
+    @property
+    def spec(self) -> Object:
+        """The container as the pod's newest version has it."""
+        fields = spec(self.seat.look())
+        listed = [*fields["containers"], *(fields.get("initContainers") or ())]
+        found: Object = next(c for c in listed if c["name"] == self.name)
+        return found
+
+    @property
+    def sidecar(self) -> bool:
+        """An init container that runs beside the others (KEP-753)."""
+        return self.init and self.spec.get("restartPolicy") == "Always"
+
+    @property
+    def where(self) -> tuple[str, str, str]:
+        """(namespace, pod, container)"""
+        pod = self.seat.look()
+        return namespace(pod), name(pod), self.name
+
+    async def run(self) -> int:
+        """Run it until it has ended for good. Returns its exit code."""
+        if (ended := self.state.get("terminated")) and not self._again(ended["exitCode"]):
+            return int(ended["exitCode"])
+        while True:
+            image, env = await self._prepare()
+            began = asyncio.get_running_loop().time()
+            end = await self._live(image, env)
+            self._ended(end)
+            if not self._again(end.code):
+                return end.code
+            lasted = (asyncio.get_running_loop().time() - began) / self.seat.host.pace
+            await self._back_off(fresh=lasted > 2 * LAST_S)
+
+    def _again(self, code: int) -> bool:
+        policy = spec(self.seat.look()).get("restartPolicy", "Always")
+        if self.sidecar or (policy == "Always" and not self.init):
+            return True
+        return code != 0 and policy != "Never"
+
+    async def _prepare(self) -> tuple[Image, dict[str, str]]:
+        """Image and environment, as soon as both can be had."""
+        while True:
+            image = await self._puller.pull(lambda: (self.seat.look(), self.spec))
+            seen = self.seat.changes.count
+            try:
+                self._may_be_root(image)
+                return image, await environment(self.seat.host.api, self.seat.look(), self.spec)
+            except Held as held:
+                self._wait_for(held.reason, held.message)
+                await self._say("Warning", "Failed", f"Error: {held.message}")
+            await self.seat.changes.wait(seen)
+
+    def _may_be_root(self, image: Image) -> None:
+        own, pod = self.spec.get("securityContext") or {}, spec(self.seat.look()).get("securityContext") or {}
+        user = own.get("runAsUser", pod.get("runAsUser", image.user))
+        if own.get("runAsNonRoot", pod.get("runAsNonRoot")) and user == 0:
+            space, pod_name, _ = self.where
+            full = f'"{pod_name}_{space}({uid(self.seat.look())})"'
+            why = "image will run as root" if "runAsUser" not in {**pod, **own} else "runAsUser is set to root"
+            said = f"container has runAsNonRoot and {why} (pod: {full}, container: {self.name})"
+            raise Held("CreateContainerConfigError", said)
+
+    async def _live(self, image: Image, env: dict[str, str]) -> End:
+        """One life, from start to end."""
+        argv = command_line(self.spec, image.entrypoint, image.cmd, env)
+        if not argv:
+            return await self._unstartable("no command specified")
+        program = find_program(image.programs, argv[0])
+        fresh = self._born(image)
+        if program is None:
+            lost = f"stat {argv[0]}: no such file or directory" if "/" in argv[0] else MISSING
+            return await self._unstartable(f'exec: "{argv[0]}": {lost}')
+        if fresh:
+            await self._say("Normal", "Created", f"Created container: {self.name}")
+            await self.seat.host.sleep(START_S)
+            await self._say("Normal", "Started", f"Started container {self.name}")
+            self.seat.host.turn_log(self.where)
+            self.state = {"running": {"startedAt": now()}}
+        process = self.process = self._process(image, env)
+        probed = self.spec
+        self.started = not probed.get("startupProbe")
+        self.ready = self.started and not probed.get("readinessProbe") and (not self.init or self.sidecar)
+        self.seat.published()
+        try:
+            return await self._until_end(process, program, argv)
+        finally:
+            self.process = None
+            self.seat.host.unmeter(self.where)
+
+    def _born(self, image: Image) -> bool:
+        """Give a new life its identity; whether it is new, and not one that this node already ran."""
+        self.image_id = f"{image.name.rpartition(':')[0]}@{image.digest}"
+        resumes, self._resumes = self._resumes, False
+        if resumes:
+            return False
+        if self._known:
+            self.restarts += 1
+            self.last = self.state if "terminated" in self.state else self.last
+        self._known = True
+        self.id = f"containerd://{uuid.uuid4().hex}{uuid.uuid4().hex}"
+        return True
+
+    def _process(self, image: Image, env: dict[str, str]) -> Process:
+        host, where, container = self.seat.host, self.where, self.spec
+        limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+
+        async def reach(address: str, port: int) -> str:
+            if address in ("localhost", "127.0.0.1"):
+                return "" if process.listens(port) else f"dial tcp {address}:{port}: connect: connection refused"
+            return await connect(host.api, where[0], address, port)
+
+        process = Process(
+            pace=host.pace,
+            write=lambda line: host.write(where, line),
+            connect=reach,
+            used=lambda memory, cpu: host.meter(where, memory, cpu),
+            env=env,
+            limit=None if limit is None else to_bytes(limit),
+            behaviour=Behaviour.of(self.seat.look(), self.name),
+            read_only=bool((container.get("securityContext") or {}).get("readOnlyRootFilesystem")),
+            writable=[m["mountPath"] for m in container.get("volumeMounts") or () if not m.get("readOnly")],
+            programs=image.programs,
+        )
+        process.memory = image.memory
+        return process
+
+    async def _until_end(self, process: Process, program: Program, argv: list[str]) -> End:
+        """Run, probe, and watch for another image, all at once; the first to come to an end decides."""
+        tasks = [
+            asyncio.create_task(_main(process, program, argv)),
+            asyncio.create_task(self._probe(process)),
+            asyncio.create_task(self._outdated(self.spec.get("image"))),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                return tasks[0].result()
+            why = next(t for t in tasks if t.done()).result()
+            await self._say("Normal", "Killing", f"Container {self.name} {why.message}, will be restarted")
+            code = await self.stop(process, spec(self.seat.look()).get("terminationGracePeriodSeconds") or 30)
+            return End(code)
+        finally:
+            for task in tasks:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def stop(self, process: Process, grace: float) -> int:
+        """Ask the process to end, and kill it when it doesn't within `grace` seconds. Returns its exit code."""
+        if process.grace_s is None or process.grace_s > grace:
+            await self.seat.host.sleep(grace)
+            return 137
+        await self.seat.host.sleep(process.grace_s)
+        return process.grace_code
+
+    async def _outdated(self, image: str | None) -> End:
+        seen = self.seat.changes.count
+        while self.spec.get("image") == image:
+            await self.seat.changes.wait(seen)
+            seen = self.seat.changes.count
+        return End(0, message="definition changed")
+
+    async def _probe(self, process: Process) -> End:
+        """Keep `started` and `ready` true to the probes; ends when one of them wants the container killed."""
+        container = self.spec
+        target = Target(container, process, self.seat.address())
+        if (startup := container.get("startupProbe")) is not None and not await self._starts(startup, target):
+            return End(0, message="failed startup probe")
+        if (liveness := container.get("livenessProbe")) is None:
+            await self._keep_ready(container, target)
+        readiness = asyncio.create_task(self._keep_ready(container, target))
+        try:
+            await delay(liveness, process)
+            await until(liveness, "Liveness", target, succeeds=False, failed=self._unhealthy)
+        finally:
+            readiness.cancel()
+        return End(0, message="failed liveness probe")
+
+    async def _starts(self, probe: Object, target: Target) -> bool:
+        await delay(probe, target.process)
+        good = asyncio.create_task(until(probe, "Startup", target, succeeds=True, failed=self._unhealthy))
+        allowed = (probe.get("failureThreshold") or 3) * (probe.get("periodSeconds") or 10)
+        try:
+            async with asyncio.timeout(allowed * target.process.pace):
+                await good
+        except TimeoutError:
+            return False
+        finally:
+            good.cancel()
+        self.started = True
+        self.ready = not self.spec.get("readinessProbe")
+        self.seat.published()
+        return True
+
+    async def _keep_ready(self, container: Object, target: Target) -> None:
+        probe = container.get("readinessProbe")
+        if probe is None:
+            await target.process.forever()
+        await delay(probe, target.process)
+        while True:
+            await until(probe, "Readiness", target, succeeds=not self.ready, failed=self._unhealthy)
+            self.ready = not self.ready
+            self.seat.published()
+
+    async def _unhealthy(self, said: str) -> None:
+        await self._say("Warning", "Unhealthy", said)
+
+    async def _unstartable(self, why: str) -> End:
+        failed = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+        said = f"{failed}runc create failed: unable to start container process: error during container init: {why}"
+        await self._say("Normal", "Created", f"Created container: {self.name}")
+        self._wait_for("RunContainerError", said)
+        await self._say("Warning", "Failed", f"Error: {said}")
+        return End(128, "StartError", said)
+
+    def _ended(self, end: End) -> None:
+        began = (self.state.get("running") or {}).get("startedAt") or "1970-01-01T00:00:00Z"
+        told = {"exitCode": end.code, "reason": end.word, "startedAt": began, "finishedAt": now()}
+        message = {"message": end.message} if end.reason == "StartError" else {}
+        self.state = {"terminated": {**told, **message, "containerID": self.id}}
+        self.started = False
+        self.ready = self.init and end.code == 0
+        self.seat.published()
+
+    async def _back_off(self, *, fresh: bool) -> None:
+        """Wait before the next start: nothing the first time, then longer and longer; anew after a long life."""
+        await self.seat.host.sleep(SETTLE_S)
+        if self._backoff is None or fresh:
+            self._backoff = Backoff()
+            return
+        seconds = self._backoff.next()
+        space, pod, _ = self.where
+        full = f"{pod}_{space}({uid(self.seat.look())})"
+        self.last = self.state
+        said = f"back-off {_go(seconds)} restarting failed container={self.name} pod={full}"
+        self._wait_for("CrashLoopBackOff", said)
+        await self._say("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {full}")
+        await self.seat.host.sleep(seconds)
+
+    def _wait_for(self, reason: str, message: str) -> None:
+        self.state = {"waiting": {"reason": reason, "message": message}}
+        self.seat.published()
+
+    async def _say(self, type_: str, reason: str, message: str) -> None:
+        field_name = "initContainers" if self.init else "containers"
+        record = self.seat.host.recorder.normal if type_ == "Normal" else self.seat.host.recorder.warning
+        await record(self.seat.look(), reason, message, part=f"spec.{field_name}{{{self.name}}}")
+
+    def status(self) -> dict[str, Any]:
+        """`ContainerStatus`."""
+        return {
+            "name": self.name,
+            "image": self.spec.get("image") or "",
+            "imageID": self.image_id,
+            **({"containerID": self.id} if self.id else {}),
+            "state": self.state,
+            "lastState": self.last,
+            "restartCount": self.restarts,
+            "ready": self.ready,
+            "started": self.started,
+        }
+
+
+async def _main(process: Process, program: Program, argv: list[str]) -> End:
+    """The program, with what the pod's annotations say over it."""
+    wanted = process.behaviour
+    try:
+        await process.use(process.memory)
+        if wanted.needs is not None and (error := await process.connect(*wanted.needs)):
+            process.write(f"fatal: can't reach {wanted.needs[0]}:{wanted.needs[1]}: {error}")
+            return End(1)
+        if wanted.exit is None:
+            return End(await program(process, argv))
+        await process.sleep(wanted.lasts)
+        return End(wanted.exit)
+    except OutOfMemory:
+        return End(process.oom_code, "OOMKilled")
+
+
+def _go(seconds: float) -> str:
+    """A duration as Go prints it: 10s, 1m20s, 5m0s."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
