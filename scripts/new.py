@@ -139,14 +139,17 @@ def rule(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
 
 
 def strategy(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
-    """The files of a new strategy. `code`: of the rule whose finding it cures; its first case becomes the strategy's."""
+    """The files of a new strategy. `code`: of the rule whose finding it cures; its first case becomes ours."""
     rules = _rules(root)
     taken = codes(rules)
     if not KEBAB.fullmatch(name):
         raise Refused(f"NAME is kebab-name, as in raise-memory-limit; got {name!r}")
     if code not in taken:
         raise Refused(f"CODE is that of the rule to cure, one of {', '.join(sorted(taken))}; got {code!r}")
-    world = min(_cases(root, "rules", taken[code].stem.replace("_", "-")).glob("fires-*.yaml"))
+    fires = sorted(_cases(root, "rules", taken[code].stem.replace("_", "-")).glob("fires-*.yaml"))
+    if not fires:
+        raise Refused(f"{code} has no case that fires yet; a strategy starts from one")
+    world = fires[0]
     about, target, access = _diagnosed(code, world)
     expect = yaml.safe_load(world.read_text(encoding="utf-8").partition("\n---\n")[0])
     values = {"name": name, "function": name.replace("-", "_"), "code": code, "access": access}
@@ -197,7 +200,7 @@ def _diagnosed(code: str, case: Path) -> tuple[str, str, str]:
     """What the rule finds first in a case: about, target, and the permission that a patch of the target needs."""
     from kubemend.engine.catalogue import rules  # noqa: PLC0415 - only a strategy needs the whole catalogue
     from kubemend.model.objects import kind_of  # noqa: PLC0415
-    from worlds import load  # noqa: PLC0415
+    from worlds import load  # type: ignore[import-not-found] # noqa: PLC0415
 
     found = next(f for r in rules() if r.code == code for f in r.findings(load(case).snapshot))
     kind = kind_of(found.target)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from kubemend.cluster.transport import Timing
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-QUICK = Timing(connect=1, read=0.6, page=0.6, write=0.15, silence=0.1, retries=3, base=0.001, cap=0.004, patience=0.05)
+QUICK = Timing(connect=5, read=5, page=5, write=5, silence=5, retries=3, base=0.001, cap=0.004, patience=0.05)
+"""Short pauses, and limits that a busy machine keeps."""
+HASTY = replace(QUICK, read=0.1, page=0.1, write=0.1, silence=0.1)
+"""Short limits, for tests in which they run out."""
 
 
 @dataclass
@@ -104,7 +107,9 @@ def text(body: str | bytes, status: int = 200) -> Answer:
     return answer
 
 
-def fails(code: int, reason: str, message: str = "no", *, headers: dict[str, str] | None = None, **details: Any) -> Answer:
+def fails(
+    code: int, reason: str, message: str = "no", *, headers: dict[str, str] | None = None, **details: Any
+) -> Answer:
     """A Status as the API server writes it."""
     body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
     body |= {"message": message, "reason": reason, "code": code, "details": details}
@@ -149,6 +154,11 @@ def stream(*lines: dict[str, Any] | bytes, then: str = "end") -> Answer:
         return response
 
     return answer
+
+
+def entries(folder: Path) -> list[str]:
+    """The names in a directory."""
+    return sorted(p.name for p in folder.iterdir())
 
 
 def pod(name: str, version: str = "1", namespace: str = "shop", **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cluster_api import QUICK, Api, connection, serving
+from cluster_api import HASTY, QUICK, Api, connection, serving
 
 from kubemend.cluster.reader import Reader
 from kubemend.cluster.transport import Transport
@@ -30,6 +30,13 @@ async def api() -> AsyncIterator[Api]:
 @pytest.fixture
 async def transport(api: Api, tmp_path: Path) -> AsyncIterator[Transport]:
     async with connection(tmp_path, api, {"token": "s3cret-token"}).open(QUICK) as made:
+        yield made
+
+
+@pytest.fixture
+async def hasty(api: Api, tmp_path: Path) -> AsyncIterator[Transport]:
+    """One that waits a tenth of a second for anything."""
+    async with connection(tmp_path, api).open(HASTY) as made:
         yield made
 
 

@@ -17,8 +17,6 @@ from cluster_api import QUICK, Api, connection, cut, cut_inside, fails, pod, say
 from kubemend.cluster import errors
 from kubemend.cluster.transport import Transport
 
-GONE_BODY = {"kind": "Status", "code": 410}
-
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -81,14 +79,10 @@ async def test_a_refusal_that_will_not_pass_is_not_tried_again(api: Api, transpo
     assert api.times("/x") == 1
 
 
-async def test_retry_after_is_waited_for(api: Api, tmp_path: Path):
-    api.on("/x", fails(429, "TooManyRequests", headers={"Retry_After": "1"}), says({}))
-    loop = asyncio.get_running_loop()
-    patient = type(QUICK)(**{**QUICK.__dict__, "patience": 2.0, "read": 5.0})
-    async with connection(tmp_path, api).open(patient) as transport:
-        began = loop.time()
-        await transport.get("/x")
-    assert loop.time() - began >= 1.0
+async def test_retry_after_is_waited_for_and_a_little_longer(transport: Transport):
+    busy = errors.TooManyRequests("busy", status=429, retry_after=0.04)
+    pauses = [transport._pause(busy, attempt) for attempt in range(QUICK.retries)]
+    assert all(p is not None and 0.04 <= p <= 0.04 + QUICK.cap for p in pauses)
 
 
 async def test_a_longer_retry_after_than_we_have_patience_is_the_callers_to_wait(api: Api, transport: Transport):
@@ -132,7 +126,7 @@ async def test_a_body_that_is_no_status_is_cut_and_its_tokens_are_withheld(api: 
     assert len(caught.value.message) < 300
 
 
-@pytest.mark.parametrize("break_", [cut, cut_inside, silent, fails(500, "InternalError"), fails(504, "Timeout")])
+@pytest.mark.parametrize("break_", [cut, cut_inside, fails(500, "InternalError"), fails(504, "Timeout")])
 @pytest.mark.parametrize("method", ["DELETE", "PATCH", "POST"])
 async def test_a_write_whose_answer_is_lost_has_an_unknown_outcome_and_is_sent_once(
     api: Api, transport: Transport, method: str, break_: Any
@@ -140,6 +134,14 @@ async def test_a_write_whose_answer_is_lost_has_an_unknown_outcome_and_is_sent_o
     api.on("/x", break_, says({}), method=method)
     with pytest.raises(errors.OutcomeUnknown):
         await transport.send(method, "/x", {})
+    assert api.times("/x") == 1
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "POST"])
+async def test_a_write_that_takes_too_long_has_an_unknown_outcome(api: Api, hasty: Transport, method: str):
+    api.on("/x", silent, method=method)
+    with pytest.raises(errors.OutcomeUnknown, match="in time"):
+        await hasty.send(method, "/x", {})
     assert api.times("/x") == 1
 
 
@@ -152,12 +154,14 @@ async def test_a_write_on_a_connection_the_server_closed_meanwhile_is_sent_once(
     assert api.times("/x") == 1
 
 
-async def test_a_request_that_changes_nothing_fails_as_a_read_does(api: Api, transport: Transport):
-    api.on("/x", fails(500, "InternalError"), silent, method="POST")
+async def test_a_request_that_changes_nothing_fails_as_a_read_does(api: Api, hasty: Transport):
+    api.on("/x", fails(500, "InternalError"), cut, silent, method="POST")
     with pytest.raises(errors.ServerError):
-        await transport.send("POST", "/x", {}, changes=False)
+        await hasty.send("POST", "/x", {}, changes=False)
+    with pytest.raises(errors.Unreachable):
+        await hasty.send("POST", "/x", {}, changes=False)
     with pytest.raises(errors.TimedOut):
-        await transport.send("POST", "/x", {}, changes=False)
+        await hasty.send("POST", "/x", {}, changes=False)
 
 
 async def test_a_busy_server_that_says_when_gets_the_write_again(api: Api, transport: Transport):
@@ -241,25 +245,25 @@ async def test_an_escaped_name_stays_escaped(api: Api, transport: Transport):
     assert await transport.get("/x/system%3Anode%20a") == b"{}"
 
 
-async def test_a_stream_says_when_it_falls_silent_or_breaks(api: Api, transport: Transport):
-    api.on("/w", stream(b"one\n", then="hold"), stream(b"two\n", then="cut"))
-    got = []
-    with pytest.raises(errors.TimedOut):
-        async with transport.stream("/w") as chunks:
-            got += [c async for c in chunks]
-    with pytest.raises(errors.Unreachable, match="lost"):
-        async with transport.stream("/w") as chunks:
-            async for c in chunks:
-                got.append(c)  # noqa: PERF401 - kept although it breaks
-    assert b"two\n" in got
+async def test_a_stream_says_when_it_falls_silent_or_breaks(api: Api, hasty: Transport):
+    for then, wanted in (("hold", errors.TimedOut), ("cut", errors.Unreachable)):
+        api.on("/w", stream(b"one\n", then=then))
+        async with hasty.stream("/w") as chunks:
+            assert await anext(chunks) == b"one\n"
+            with pytest.raises(wanted):
+                await anext(chunks)
 
 
 async def test_an_error_of_the_callers_own_inside_a_stream_stays_its_own(api: Api, transport: Transport):
     api.on("/w", stream(b"one\n", then="hold"))
-    with pytest.raises(TimeoutError, match="mine"):
+
+    async def mine() -> None:
         async with transport.stream("/w") as chunks:
             await anext(chunks)
             raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine"):
+        await mine()
 
 
 async def test_nothing_secret_is_logged_or_shown(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kubemend.engine.catalogue import rules
 from kubemend.model.finding import Finding, plain
 from kubemend.model.objects import KINDS

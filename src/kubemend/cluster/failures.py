@@ -37,7 +37,7 @@ def translated(error: Exception, *, server: str, where: str, changes: bool) -> C
         return Unreachable(f"the proxy refused a connection to {server} ({error.status})", where=where)
     if isinstance(error, TimeoutError):
         return _late(where, changes=changes)
-    return _lost(error, where, changes=changes)
+    return _lost(where, changes=changes)
 
 
 def _late(where: str, *, changes: bool) -> ClusterError:
@@ -46,20 +46,24 @@ def _late(where: str, *, changes: bool) -> ClusterError:
     return TimedOut("no answer in time", where=where)
 
 
-def _lost(error: Exception, where: str, *, changes: bool) -> ClusterError:
+def _lost(where: str, *, changes: bool) -> ClusterError:
     if changes:
         return OutcomeUnknown("the connection was lost after a write was sent", where=where, hint=READ_BACK)
-    return Unreachable(f"the connection was lost ({type(error).__name__})", where=where)
+    return Unreachable("the connection was lost", where=where)
 
 
-async def never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Middleware for writes: aiohttp sends DELETE and PUT again by itself when a connection breaks; this stops it."""
+class Broken(aiohttp.ClientError):
+    """A connection that broke, as an exception that aiohttp lets pass."""
+
+
+async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Middleware: when a connection breaks, aiohttp would send GET, PUT and DELETE again by itself. Never a DELETE!"""
     try:
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _lost(error, f"{request.method} {request.url.path}", changes=True) from error
+        raise Broken(str(error)) from error
 
 
 async def refused(answer: aiohttp.ClientResponse, where: str) -> Refused:

@@ -83,13 +83,15 @@ class Feed(Generic[T]):
             yield from (Unread(name, EXCLUDED, namespace) for namespace in self._exclude)
 
     def _unknown(self) -> str | None:
-        failure = self._failure.message if self._failure is not None else "not read yet"
+        failure = self._failure
         if not self.listed:
-            return failure
-        if self._failure is not None and not self._failure.retryable:
-            return failure
+            return failure.message if failure is not None else "not read yet"
+        if failure is not None and not failure.retryable and not isinstance(failure, Gone):
+            return failure.message
         silent = time.monotonic() - self._touched_at
-        return f"out of touch for {silent:.0f} s: {failure}" if silent > self._pace.stale else None
+        if silent <= self._pace.stale:
+            return None
+        return f"out of touch for {silent:.0f} s: {failure.message if failure is not None else 'no sign of life'}"
 
     async def run(self) -> None:
         """Follow the kind until cancelled. Failures of the cluster are waited out; any other ends it."""

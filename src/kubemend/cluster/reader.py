@@ -48,12 +48,12 @@ class Reader:
 
     async def get(self, ref: Ref) -> dict[str, Any]:
         """One object, whole and raw. NotFound when it isn't there, NotServed when its kind isn't."""
-        path = (await self.locate(ref)).path(ref.namespace, ref.name)
+        path = (await self.locate(ref)).object(ref.namespace, ref.name)
         return decoding.mapping(await self._transport.get(path), where=str(ref))
 
     async def read(self, kind: type[T], namespace: str, name: str) -> T:
         """One object as a Struct. NotFound, NotServed; Garbled when it can't be decoded."""
-        path = resource_of(kind).path(namespace, name)
+        path = resource_of(kind).object(namespace, name)
         made = decoding.one(kind, await self._transport.get(path), where=path)
         if isinstance(made, Unread):
             raise Garbled(f"{kind.__name__} {made.why}", where=path)
@@ -66,7 +66,7 @@ class Reader:
 
         An object that can't be decoded is named in `unread`. When the pages expire half-way, all is read anew at once.
         """
-        path, selectors = resource_of(kind).path(namespace), _selectors(labels, fields)
+        path, selectors = resource_of(kind).collection(namespace), _selectors(labels, fields)
         try:
             return await self._pages(kind, path, selectors, PAGE)
         except Gone:
@@ -100,7 +100,7 @@ class Reader:
     ) -> dict[str, Any]:
         """One raw page of any resource, CRDs and metrics included; the next begins at `metadata.continue`."""
         params = (*_selectors(labels, fields), *_paging(limit, token))
-        path = resource.path(namespace)
+        path = resource.collection(namespace)
         body = await self._transport.get(path, params, within=self._transport.timing.page)
         return decoding.mapping(body, where=f"GET {path}")
 
@@ -117,7 +117,7 @@ class Reader:
         return watching.watch(
             self._transport,
             kind,
-            resource_of(kind).path(namespace),
+            resource_of(kind).collection(namespace),
             resource_version=resource_version,
             selectors=_selectors(labels, fields),
         )
@@ -142,7 +142,7 @@ class Reader:
             "tailLines": "" if tail is None else str(tail),
             "sinceSeconds": "" if since is None else str(since),
         }
-        path = f"{resource_of(Pod).path(namespace, pod)}/log"
+        path = resource_of(Pod).object(namespace, pod, "log")
         kept = bytearray()
         async with self._transport.stream(path, [(k, v) for k, v in given.items() if v]) as chunks:
             async for chunk in chunks:

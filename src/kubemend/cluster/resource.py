@@ -36,19 +36,21 @@ class Resource:
         """The URL path of the group and version."""
         return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
 
-    def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
-        """The URL path of the collection, or of one object. InvalidInput for a name that would change the path."""
-        parts = [self.root]
+    def collection(self, namespace: str | None = None) -> str:
+        """The URL path of all objects (of one namespace, for a kind that is in namespaces)."""
         if self.namespaced and namespace:
-            parts += ["namespaces", segment(namespace)]
-        elif self.namespaced and name:
+            return f"{self.root}/namespaces/{segment(namespace)}/{self.plural}"
+        return f"{self.root}/{self.plural}"
+
+    def object(self, namespace: str, name: str, subresource: str = "") -> str:
+        """The URL path of one object; a path of its own, so that no empty name ever means the whole collection.
+
+        InvalidInput for a name that would lead elsewhere, and for a namespace that is missing.
+        """
+        if self.namespaced and not namespace:
             raise InvalidInput(f"a {self.kind} is in a namespace, and none was given", where=name)
-        parts.append(self.plural)
-        if name:
-            parts.append(segment(name))
-        if subresource:
-            parts.append(segment(subresource))
-        return "/".join(parts)
+        path = f"{self.collection(namespace)}/{segment(name)}"
+        return f"{path}/{segment(subresource)}" if subresource else path
 
     def answers_to(self, word: str) -> bool:
         """Whether a person may mean this by a word: kind, plural, singular, short name, or `plural.group`."""

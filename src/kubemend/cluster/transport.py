@@ -32,7 +32,7 @@ from kubemend.cluster.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from kubemend.cluster.failures import never_twice, refused, translated
+from kubemend.cluster.failures import once, refused, translated
 from kubemend.cluster.proxy import is_loopback
 
 if TYPE_CHECKING:
@@ -194,8 +194,6 @@ class Transport:
     async def _options(self, credential: Credential, asked: _Request) -> dict[str, Any]:
         headers = CIMultiDict([*credential.headers.items(), *asked.headers.items(), *self._impersonation])
         options: dict[str, Any] = {"headers": headers, "proxy": self._proxy}
-        if asked.changes:
-            options["middlewares"] = (never_twice,)
         if self.server.startswith("https:"):
             options["ssl"] = await self._context(credential)
             options["server_hostname"] = self._cluster.tls_server_name or None
@@ -248,6 +246,7 @@ async def session_for(connection: Connection, timing: Timing | None = None) -> A
         # Compressing costs more than loopback saves; over a network a list is a fifteenth of its size.
         headers={"User-Agent": f"kubemend/{__version__}", "Accept-Encoding": "identity" if plain else "gzip"},
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(once,),
         read_bufsize=1 << 18,
     ) as session:
         yield Transport(connection, session, timing or Timing())

@@ -52,7 +52,8 @@ class Writer:
         resource = _versioned(await self._reader.locate(ref), manifest)
         if resource.namespaced != bool(ref.namespace):
             raise InvalidInput(f"a {ref.kind} is in {'a' if resource.namespaced else 'no'} namespace", where=str(ref))
-        return await self._send("POST", resource.path(ref.namespace), manifest, _options(dry_run), dry_run=dry_run)
+        path = resource.collection(ref.namespace)
+        return await self._send("POST", path, manifest, _options(dry_run), dry_run=dry_run)
 
     async def patch(
         self,
@@ -73,7 +74,7 @@ class Writer:
         resource = await self._reader.locate(ref)
         if kind == "apply":
             resource = _versioned(resource, bound)
-        path = resource.path(ref.namespace, ref.name, subresource)
+        path = resource.object(ref.namespace, ref.name, subresource)
         return await self._send(
             "PATCH", path, bound, _options(dry_run), content_type=CONTENT_TYPES[kind], dry_run=dry_run
         )
@@ -103,7 +104,7 @@ class Writer:
         dry_run: bool = False,
     ) -> dict[str, Any]:
         """Delete one object; `grace` in seconds, the object's own when None."""
-        path = (await self._reader.locate(ref)).path(ref.namespace, ref.name)
+        path = (await self._reader.locate(ref)).object(ref.namespace, ref.name)
         options = _deletion(ref, uid, resource_version, dry_run=dry_run) | {"propagationPolicy": propagation}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
@@ -111,7 +112,7 @@ class Writer:
 
     async def evict(self, ref: Ref, *, uid: str, resource_version: str = "", dry_run: bool = False) -> dict[str, Any]:
         """Evict a pod. TooManyRequests when a PodDisruptionBudget forbids it now."""
-        path = (await self._reader.locate(ref)).path(ref.namespace, ref.name, "eviction")
+        path = (await self._reader.locate(ref)).object(ref.namespace, ref.name, "eviction")
         eviction = {
             "apiVersion": "policy/v1",
             "kind": "Eviction",

@@ -34,6 +34,12 @@ def uid(obj: Object) -> str:
     return found
 
 
+def version(obj: Object) -> int:
+    """`metadata.resourceVersion`: those of one API server are comparable as numbers (KEP-5504)."""
+    text = obj["metadata"].get("resourceVersion", "")
+    return int(text) if text.isdigit() else 0
+
+
 def key(obj: Object) -> Key:
     """Where it is among the objects of its kind."""
     return namespace(obj), name(obj)

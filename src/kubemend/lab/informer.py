@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from kubemend.lab.api import Api, Change, Object
-from kubemend.lab.fields import Key, key, name, namespace, owners, uid
+from kubemend.lab.fields import Key, key, name, namespace, owners, uid, version
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,12 @@ class Informer:
         """`Api.create`, taken in."""
         return self._take("ADDED", await self.api.create(obj))
 
+    async def refresh(self, obj: Object) -> None:
+        """Look at one object again, after a write that didn't return it."""
+        left = await self.api.get(obj["kind"], namespace(obj), name(obj))
+        if left is not None:
+            self._take("MODIFIED", left)
+
     async def patch(self, obj: Object, body: Object, *, subresource: str = "") -> Object:
         """`Api.patch`, taken in."""
         return self._take("MODIFIED", await self.api.patch(obj, body, subresource=subresource))
@@ -108,7 +114,7 @@ class Informer:
         if change == "DELETED":
             if known is None or uid(known) != uid(obj):
                 return obj
-        elif uid(obj) in self._gone or (known is not None and _version(obj) <= _version(known)):
+        elif uid(obj) in self._gone or (known is not None and version(obj) <= version(known)):
             return obj
         if known is not None:
             self._drop(known)
@@ -132,12 +138,6 @@ class Informer:
             held.pop(uid(obj), None)
             if not held:
                 del self._dependents[owner["uid"]]
-
-
-def _version(obj: Object) -> int:
-    """Resource versions of one API server are comparable as numbers (KEP-5504)."""
-    text = obj["metadata"].get("resourceVersion", "")
-    return int(text) if text.isdigit() else 0
 
 
 def _report(task: asyncio.Task[None]) -> None:

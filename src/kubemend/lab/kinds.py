@@ -69,13 +69,9 @@ class Kind:
 _ALL = ("all",)
 _WEBHOOKS = ("api-extensions",)
 _POD_PARTS = (
-    Subresource("attach", ("create", "get"), ("", "v1", "PodAttachOptions")),
     Subresource("binding", ("create",), ("", "v1", "Binding")),
-    Subresource("ephemeralcontainers"),
     Subresource("eviction", ("create",), ("policy", "v1", "Eviction")),
-    Subresource("exec", ("create", "get"), ("", "v1", "PodExecOptions")),
     Subresource("log", ("get",)),
-    Subresource("portforward", ("create", "get"), ("", "v1", "PodPortForwardOptions")),
     Subresource("resize"),
     _STATUS,
 )
@@ -141,7 +137,9 @@ def _others() -> Iterator[Kind]:
     yield Kind(rbac, "v1", "RoleBinding", "rolebindings")
     yield Kind(rbac, "v1", "Role", "roles")
     yield Kind(storage, "v1", "StorageClass", "storageclasses", ("sc",), namespaced=False)
-    yield Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", ("pc",), namespaced=False)
+    yield Kind(
+        *("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", ("pc",)), namespaced=False, generations=True
+    )
     yield Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", generations=True)
     yield Kind("events.k8s.io", "v1", "Event", "events", ("ev",), stored="Event")
     yield Kind("coordination.k8s.io", "v1", "Lease", "leases")

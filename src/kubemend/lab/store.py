@@ -115,7 +115,7 @@ class Store:
     def since(self, version: int) -> Sequence[Step]:
         """Every change after a version, oldest first. Raises `Compacted`."""
         if version < self.oldest:
-            raise Compacted(version)
+            raise Compacted(version, self.oldest)
         return self._steps[version - self.oldest :]
 
     @property
@@ -127,15 +127,18 @@ class Store:
         """Forget all changes up to now, as etcd does every five minutes."""
         self._steps.clear()
 
+    async def beyond(self, version: int) -> None:
+        """Wait until something has happened after a version."""
+        while self.version <= version:
+            await self._changed.wait()
+
     async def steps(self, version: int) -> AsyncIterator[Step]:
         """Every change after a version, then each as it happens. Raises `Compacted` when it falls too far behind."""
         while True:
-            changed = self._changed
             for step in self.since(version):
                 yield step
                 version = step.version
-            if self.version == version:
-                await changed.wait()
+            await self.beyond(version)
 
     def _keys(self, kind: str, namespace: str | None, after: Key = ("", "")) -> list[Key]:
         order = self._order.get(kind, [])

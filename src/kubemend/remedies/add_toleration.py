@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kubemend.kube.rollout import active
 from kubemend.kube.scheduling import tolerates
 from kubemend.model.access import Risk
-from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.finding import Diagnosis
 from kubemend.model.objects import Node, Pod
 from kubemend.model.objects.node import Taint
 from kubemend.model.objects.pod import Toleration
@@ -17,7 +17,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
 from kubemend.remedies.template import put, shape
-from kubemend.remedies.workload import PLACED, Choice, cited, proposed, workload
+from kubemend.remedies.workload import PLACED, Choice, as_json, cited, proposed, workload
 
 CONFIDENCE = 0.6
 """What the neighbours do is a hint, not a permission: below the floor of what goes without asking."""
@@ -43,13 +43,15 @@ def add_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Decli
     taint = Taint(key=str(facts["key"]), value=str(facts.get("value") or ""), effect=str(facts["effect"]))
     if taint.key.startswith(KEPT):
         return Declined(f"the taint {taint.key} isn't one that a workload may be made to tolerate")
+    now = held.template.spec.tolerations
+    if tolerates(now, taint):
+        return Declined(f"{held.obj.ref} tolerates the taint {taint.key} already")
     siblings = set(_siblings(held.obj.ref, snapshot, taint))
     if len(siblings) != 1 or None in siblings:
         return Declined(
             f"not all other pods of {held.obj.namespace} run on such nodes by one toleration of {taint.key}"
         )
-    now = held.template.spec.tolerations
-    wanted = put(shape(held.template), ("tolerations",), plain((*now, *siblings)))
+    wanted = put(shape(held.template), ("tolerations",), as_json((*now, *siblings)))
     if not places(wanted, held.obj.namespace, snapshot):
         return Declined(f"even with a toleration of {taint.key} no node would take a pod")
     choice = Choice(wanted, f"every other workload of {held.obj.namespace} tolerates the taint {taint.key}", CONFIDENCE)

@@ -11,6 +11,7 @@ from kubemend.model.plan import Declined, Patch, Verify
 from kubemend.model.pointer import at, steps
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
+from kubemend.remedies.workload import as_json
 
 
 @strategy(
@@ -37,12 +38,12 @@ def fix_ingress_backend(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | 
     if not all(near):
         at_fault = near.index("")
         return Declined(f"no {whats[at_fault]} is a near match for {wanted[at_fault]}")
-    spec: dict[str, Any] = plain(ingress.spec)
+    spec = as_json(ingress.spec)
     for path, old, new in zip(paths, wanted, near, strict=True):
         if str(at(ingress, path)) != old:
             return Declined(f"{path} is no longer {old}")
         _put({"spec": spec}, steps(path), int(new) if path.endswith("/number") else new)
-    before = plain(ingress.spec)
+    before = as_json(ingress.spec)
     body = {k: spec[k] for k in ("defaultBackend", "rules") if spec.get(k) != before.get(k)}
     shown = ", ".join(f"{o} to {n}" for o, n in zip(wanted, near, strict=True))
     return Proposal(

@@ -7,9 +7,9 @@ from kubemend.model.finding import Diagnosis
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.probes import Faulty, Json, faulty
+from kubemend.remedies.probes import Faulty, faulty
 from kubemend.remedies.site import proposal, verified
-from kubemend.remedies.template import put, shape
+from kubemend.remedies.template import Json, put, shape
 
 
 @strategy(
@@ -48,7 +48,8 @@ def fix_probe_path(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Decli
         return Declined(f"nothing shows any more that the program answers at {expected}")
     wanted = put(shape(found.site.template), (*found.steps, "httpGet", "path"), expected)
     reason = f"the {found.field} asks for {declared}; {expected} {source[0]}"
-    return proposal(found.site, snapshot, wanted, reason, source[1], verified(found.site, diagnosis, snapshot))
+    terms = verified(found.site, diagnosis, snapshot)
+    return proposal(found.site, snapshot, wanted, reason, source[1], terms, (found.cite("httpGet", "path"),))
 
 
 def _source(found: Faulty, expected: str) -> tuple[str, float] | None:

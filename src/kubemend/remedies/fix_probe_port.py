@@ -48,7 +48,8 @@ def fix_probe_port(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Decli
     port = int(expected) if expected.isdigit() else expected
     wanted = put(shape(found.site.template), (*found.steps, found.handler, "port"), port)
     reason = f"the {found.field} asks at port {declared}; {expected} {source[0]}"
-    return proposal(found.site, snapshot, wanted, reason, source[1], verified(found.site, diagnosis, snapshot))
+    terms = verified(found.site, diagnosis, snapshot)
+    return proposal(found.site, snapshot, wanted, reason, source[1], terms, (found.cite(found.handler, "port"),))
 
 
 def _source(found: Faulty, expected: str) -> tuple[str, float] | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.finding import Cite, Diagnosis
 from kubemend.model.objects import Container, Pod
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.remedies.site import Before, Site, container_before, site
-
-Json = dict[str, Any]
+from kubemend.remedies.template import Json, json
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
@@ -32,9 +30,13 @@ class Faulty:
         """Steps from the pod spec to the probe."""
         return (*self.site.steps, self.field)
 
+    def cite(self, *steps: str | int) -> Cite:
+        """Cite a field of the probe."""
+        return self.site.cite(self.field, *steps)
+
     def other(self) -> list[Json]:
         """The container's other probes."""
-        shown = plain(self.container)
+        shown = json(self.container)
         return [shown[p] for p in PROBES if p != self.field and p in shown]
 
 
@@ -49,10 +51,10 @@ def faulty(diagnosis: Diagnosis, snapshot: Snapshot, kind: str) -> Faulty | Decl
     if isinstance(found.obj, Pod):
         return Declined("the probes of a pod can't be changed; the pod has to be made anew")
     field, handler = str(facts.get("probe")), str(facts.get("handler"))
-    shown = plain(found.container) if found.container else {}
+    shown = json(found.container) if found.container else {}
     if found.container is None or field not in shown:
         return Declined(f"the container has no {field} any more")
     held = container_before(found, snapshot)
-    before = plain(held[0]).get(field) if held else None
+    before = json(held[0]).get(field) if held else None
     old = (before, held[1]) if held and before else None
     return Faulty(found, found.container, field, handler, shown[field], old)

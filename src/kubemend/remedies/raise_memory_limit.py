@@ -75,7 +75,9 @@ def _raised(
     confidence = (0.9 if new == wanted else 0.75) if snapshot.was_read(Node) else 0.72
     reason = f"it was killed at its limit of {format_bytes(now)}; {format_bytes(new)} is {new / now:.3g} times that"
     why = f"{reason}, and {bound.why}" if bound.why else reason
-    return proposal(found, snapshot, template, why, confidence, verified(found, diagnosis, snapshot))
+    terms = verified(found, diagnosis, snapshot)
+    written = ("resources", "limits", "memory") if "memory" in container.resources.limits else ("name",)
+    return proposal(found, snapshot, template, why, confidence, terms, (found.cite(*written),))
 
 
 def _before(found: Site, snapshot: Snapshot) -> int:

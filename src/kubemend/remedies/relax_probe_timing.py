@@ -9,9 +9,9 @@ from kubemend.model.finding import Diagnosis
 from kubemend.model.plan import Declined, Verify
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.probes import Faulty, Json, faulty
+from kubemend.remedies.probes import Faulty, faulty
 from kubemend.remedies.site import proposal, verified
-from kubemend.remedies.template import put, shape
+from kubemend.remedies.template import Json, put, shape
 
 FACTOR = 3
 """How many times as long the program is given."""
@@ -58,7 +58,9 @@ def relax_probe_timing(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     wanted = shape(found.site.template)
     for field, value in fields.items():
         wanted = put(wanted, (*found.steps, field), value)
-    return proposal(found.site, snapshot, wanted, reason, confidence, _verify(found, diagnosis, snapshot))
+    # A field left to its default isn't written in every object, so only those written here are held to.
+    requires = tuple(found.cite(f) for f in fields if f in found.probe)
+    return proposal(found.site, snapshot, wanted, reason, confidence, _verify(found, diagnosis, snapshot), requires)
 
 
 def _as_before(found: Faulty) -> tuple[Json, str, float] | None:

@@ -46,5 +46,5 @@ def restart_pod(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined
         reason=f"{len(well)} other pods of the same revision are well; this one alone isn't",
         confidence=0.7 if len(well) > 1 else 0.65,
         verify=Verify(healthy=(snapshot.top(pod).ref,), gone=False, steady_s=10.0),
-        requires=(cite(pod, "metadata", "ownerReferences"),),
+        requires=(cite(pod, "metadata", "ownerReferences", 0, "uid"),),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubemend.model.access import Risk
-from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.finding import Diagnosis
 from kubemend.model.objects import Node, Pod, PodSpec
 from kubemend.model.plan import Declined
 from kubemend.model.pointer import at, pointer
@@ -14,7 +14,7 @@ from kubemend.model.strategy import Proposal, patch, strategy
 from kubemend.remedies.room import places
 from kubemend.remedies.site import verified
 from kubemend.remedies.template import nested, put, shape
-from kubemend.remedies.workload import REVISED, cited, workload
+from kubemend.remedies.workload import REVISED, as_json, cited, workload
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _FIRST = ("nodeSelectorTerms", 0, "matchExpressions", 0, "key")
@@ -66,4 +66,4 @@ def _steps(kind: str) -> tuple[str, ...]:
 
 def _rule(spec: PodSpec, steps: tuple[str, ...]) -> Any:
     """The required part as JSON; None when there is none."""
-    return plain(at(spec, pointer(*steps))) or None
+    return as_json(at(spec, pointer(*steps))) or None

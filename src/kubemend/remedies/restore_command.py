@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from kubemend.model.access import Access, Risk
-from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.finding import Diagnosis
 from kubemend.model.objects import Container
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.site import container_before, proposal, site, verified
-from kubemend.remedies.template import put, shape
+from kubemend.remedies.template import json, put, shape
 
 _FIELDS = ("command", "args", "workingDir")
 
@@ -44,11 +44,13 @@ def restore_command(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Decl
         return Declined(f"{revision.title} had the same command")
     if old.image != found.container.image:
         return Declined(f"{revision.title} had another image, to which its command belonged")
-    wanted, before = shape(found.template), plain(old)
+    wanted, before = shape(found.template), json(old)
     for field in _FIELDS:
         wanted = put(wanted, (*found.steps, field), before.get(field))
     reason = f"the command changed since {revision.title}, and the new one doesn't work"
-    return proposal(found, snapshot, wanted, reason, revision.confidence, verified(found, diagnosis, snapshot))
+    terms = verified(found, diagnosis, snapshot)
+    requires = tuple(found.cite(f) for f in ("image", *(f for f in _FIELDS if f in json(found.container))))
+    return proposal(found, snapshot, wanted, reason, revision.confidence, terms, requires)
 
 
 def _words(container: Container) -> tuple[object, ...]:

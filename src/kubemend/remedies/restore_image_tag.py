@@ -26,6 +26,18 @@ class _Candidate:
     confidence: float
 
 
+@dataclass(frozen=True)
+class _Trust:
+    """Confidence in a running image: of a tag that differs by a slip, of the sole tag, of a repository that does."""
+
+    slip: float
+    sole: float
+    repository: float
+
+
+_HERE, _ANYWHERE = _Trust(0.8, 0.7, 0.75), _Trust(0.7, 0.6, 0.65)
+
+
 @strategy(
     cures=("KM103", "KM105"),
     risk=Risk.MEDIUM,
@@ -65,16 +77,17 @@ def restore_image_tag(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | De
         return Declined(f"no image is known that {image!r} could stand for")
     wanted = put(shape(found.template), (*found.steps, "image"), chosen.image)
     reason = f"{chosen.image!r} {chosen.source}; {image!r} can't be had"
-    return proposal(found, snapshot, wanted, reason, chosen.confidence, verified(found, diagnosis, snapshot))
+    terms = verified(found, diagnosis, snapshot)
+    return proposal(found, snapshot, wanted, reason, chosen.confidence, terms, (found.cite("image"),))
 
 
 def _candidates(found: Site, snapshot: Snapshot, image: str) -> Iterator[_Candidate]:
     if (held := container_before(found, snapshot)) is not None and held[0].image not in ("", image):
         yield _Candidate(held[0].image, f"is what {held[1].title} ran", held[1].confidence)
     near_by = {c for p in snapshot.all(Pod, found.obj.namespace) for c in _running(p)}
-    yield from _siblings(image, near_by, "runs in this namespace", 0.8)
+    yield from _siblings(image, near_by, "runs in this namespace", _HERE)
     anywhere = {c for p in snapshot.all(Pod) for c in _running(p)}
-    yield from _siblings(image, anywhere, "runs in this cluster", 0.7)
+    yield from _siblings(image, anywhere, "runs in this cluster", _ANYWHERE)
 
 
 def _running(pod: Pod) -> Iterator[str]:
@@ -83,18 +96,18 @@ def _running(pod: Pod) -> Iterator[str]:
         yield from (c.image for c in (*pod.spec.containers, *pod.spec.init_containers))
 
 
-def _siblings(image: str, running: set[str], where: str, confidence: float) -> Iterator[_Candidate]:
+def _siblings(image: str, running: set[str], where: str, trust: _Trust) -> Iterator[_Candidate]:
     wanted = split_image(image)
     known = {i: split_image(i) for i in sorted(running - {image})}
     pinned = {i: parts for i, parts in known.items() if parts.tag not in _FLOATING}
     same = {parts.tag: i for i, parts in pinned.items() if _name(parts) == _name(wanted)}
     if (meant := near(wanted.tag, same)) is not None:
-        yield _Candidate(same[meant], where, confidence)
+        yield _Candidate(same[meant], where, trust.slip)
     elif len(same) == 1:
-        yield _Candidate(next(iter(same.values())), f"{where}, the only one of its repository", confidence - 0.1)
+        yield _Candidate(next(iter(same.values())), f"{where}, the only one of its repository", trust.sole)
     alike = {_name(parts): i for i, parts in pinned.items() if parts.tag == wanted.tag}
     if (meant := near(_name(wanted), alike)) is not None:
-        yield _Candidate(alike[meant], f"{where} under a name that differs by a slip", confidence - 0.05)
+        yield _Candidate(alike[meant], f"{where} under a name that differs by a slip", trust.repository)
 
 
 def _name(image: Image) -> str:

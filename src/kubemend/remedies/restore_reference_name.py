@@ -84,11 +84,12 @@ def restore_reference_name(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal
     chosen = next(_candidates(found, snapshot, wanted, uses), None)
     if chosen is None:
         return Declined(f"nothing is known that {wanted.title} could stand for")
-    template = shape(found.template)
-    for use in uses:
-        template = put(template, use.key_steps if wanted.key and use.key_steps else use.steps, chosen.text)
+    template, places = shape(found.template), [u.key_steps if wanted.key and u.key_steps else u.steps for u in uses]
+    for place in places:
+        template = put(template, place, chosen.text)
     reason = f"{chosen.text!r} {chosen.source}; {wanted.title} isn't there"
-    return proposal(found, snapshot, template, reason, chosen.confidence, verified(found, diagnosis, snapshot))
+    terms, requires = verified(found, diagnosis, snapshot), tuple(found.cite_spec(*p) for p in places)
+    return proposal(found, snapshot, template, reason, chosen.confidence, terms, requires)
 
 
 def _candidates(found: Site, snapshot: Snapshot, wanted: _Wanted, uses: list[Reference]) -> Iterator[_Candidate]:
@@ -97,29 +98,27 @@ def _candidates(found: Site, snapshot: Snapshot, wanted: _Wanted, uses: list[Ref
     if held is not None:
         old = _slots(held.replica_set.spec.template.spec, wanted)
         text = next((old[s] for u in uses if (s := _slot(found.template.spec, u)) in old), None)
-        # An unlisted kind can't be checked; what has ready replicas has what it refers to.
-        if text not in (None, wanted.key or wanted.name) and (text in known or (known is _UNKNOWN and held.proven)):
+        # Where names can't be known, replicas that are ready show that theirs is there.
+        there = held.proven if known is None else text in known
+        if text not in (None, wanted.key or wanted.name) and there:
             yield _Candidate(str(text), f"is what {held.title} refers to", held.confidence)
-    if (meant := near(wanted.key or wanted.name, known)) is not None:
+    if (meant := near(wanted.key or wanted.name, known or ())) is not None:
         yield _Candidate(meant, "is there, and the name differs by a slip", 0.75 if wanted.kind == "ConfigMap" else 0.7)
 
 
-_UNKNOWN: frozenset[str] = frozenset()
-
-
-def _known(found: Site, snapshot: Snapshot, wanted: _Wanted, uses: list[Reference]) -> frozenset[str]:
-    """Names (or keys, when one is missing) that exist for sure; `_UNKNOWN` when that can't be told."""
+def _known(found: Site, snapshot: Snapshot, wanted: _Wanted, uses: list[Reference]) -> frozenset[str] | None:
+    """Names (or keys, when one is missing) that exist for sure; None when that can't be told."""
     namespace = found.obj.namespace
     if wanted.kind == "ConfigMap":
         if not snapshot.was_read(ConfigMap, namespace):
-            return _UNKNOWN
+            return None
         if wanted.key:
             held = snapshot.get(ConfigMap, namespace, wanted.name)
-            return frozenset((*held.data, *held.binary_data)) if held else _UNKNOWN
+            return frozenset((*held.data, *held.binary_data)) if held else None
         keys = {u.key for u in uses if u.key}
         return frozenset(c.name for c in snapshot.all(ConfigMap, namespace) if keys <= {*c.data, *c.binary_data})
     in_use = (p.spec for p in snapshot.all(Pod, namespace) if ready(p))
-    return frozenset(_named(in_use, wanted))
+    return frozenset(_named(in_use, wanted)) or None
 
 
 def _named(specs: Iterable[PodSpec], wanted: _Wanted) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubemend.kube.scheduling import tolerates
 from kubemend.model.access import Risk
-from kubemend.model.finding import Diagnosis, plain
+from kubemend.model.finding import Diagnosis
 from kubemend.model.objects import Node, Pod
 from kubemend.model.objects.node import Taint
 from kubemend.model.plan import Declined
@@ -12,7 +12,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
 from kubemend.remedies.template import put, shape
-from kubemend.remedies.workload import REVISED, Choice, cited, proposed, workload
+from kubemend.remedies.workload import REVISED, Choice, as_json, cited, proposed, workload
 
 
 @strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=REVISED, order=30)
@@ -37,7 +37,7 @@ def restore_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     lost = [t for t in stable.replica_set.spec.template.spec.tolerations if tolerates((t,), taint) and t not in now]
     if not lost:
         return Declined(f"{stable.title} didn't tolerate {taint.key} either; a person must say who may go there")
-    wanted = put(shape(held.template), ("tolerations",), plain((*now, *lost)))
+    wanted = put(shape(held.template), ("tolerations",), as_json((*now, *lost)))
     choice = Choice(wanted, f"{stable.title} tolerated the taint {taint.key}", stable.confidence)
     if not places(choice.template, held.obj.namespace, snapshot):
         return Declined(f"even with the toleration of {stable.title} no node would take a pod")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kubemend.model.access import Access, Risk
-from kubemend.model.finding import Diagnosis, cite
+from kubemend.model.finding import Cite, Diagnosis, cite
 from kubemend.model.objects import Deployment, Pod, PodTemplate, ReplicaSet
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
-from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.site import Before, Site, before, proposal, site, thriving, verified
-from kubemend.remedies.template import shape
+from kubemend.model.strategy import Proposal, patch, strategy
+from kubemend.remedies.site import Before, Site, before, site, thriving, verified
+from kubemend.remedies.template import NotHeld, difference, nested, shape
 
 SEASONED_S = 86400.0
 """Seconds after which a revision has had its time, so that what fails now has probably come from elsewhere."""
+
+
+REVISION = "deployment.kubernetes.io/revision"
 
 
 @strategy(
@@ -48,7 +53,7 @@ def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     stable = before(found, snapshot)
     if stable is None:
         return Declined("there is no earlier revision to go back to")
-    return _planned(diagnosis, snapshot, found, stable)
+    return _planned(diagnosis, snapshot, found, found.obj, stable)
 
 
 def _blameless(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment) -> str | None:
@@ -64,38 +69,41 @@ def _blameless(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment)
     return None
 
 
-def _planned(diagnosis: Diagnosis, snapshot: Snapshot, found: Site, stable: Before) -> Proposal | Declined:
+def _planned(
+    diagnosis: Diagnosis, snapshot: Snapshot, found: Site, deployment: Deployment, stable: Before
+) -> Proposal | Declined:
     template = stable.replica_set.spec.template
-    made = proposal(
-        found,
-        snapshot,
-        shape(template),
-        f"{stable.title} {'runs well' if stable.proven else 'came before'}; the newest one doesn't work",
-        min(stable.confidence, 0.6) if _seasoned(snapshot, found.obj) else stable.confidence,
-        verified(found, diagnosis, snapshot),
-    )
-    if isinstance(made, Declined):
-        if made.why.endswith("already as it should be"):
-            return Declined(f"{stable.title} differs in nothing that is read")
-        return Declined(f"{stable.title} can't be restored from what is read: {made.why}")
-    risk = Risk.HIGH if _privileges(template) != _privileges(found.template) else None
+    try:
+        change = difference(shape(found.template), shape(template))
+    except NotHeld as gap:
+        return Declined(f"{stable.title} can't be restored from what is read: {gap}")
+    if not change:
+        return Declined(f"{stable.title} differs in nothing that is read")
     return Proposal(
-        made.changes,
-        made.reason,
-        made.confidence,
-        made.verify,
-        requires=(cite(found.obj, "spec", "template"),),
-        risk=risk,
+        changes=(patch(deployment, nested(deployment.ref, change)),),
+        reason=f"{stable.title} {'runs well' if stable.proven else 'came before'}; the newest one doesn't work",
+        confidence=min(stable.confidence, 0.6) if _seasoned(snapshot, deployment) else stable.confidence,
+        verify=verified(found, diagnosis, snapshot),
+        requires=tuple(_cites(deployment)),
+        risk=Risk.HIGH if _privileges(template, found.template) != _privileges(found.template, template) else None,
     )
 
 
-def _seasoned(snapshot: Snapshot, deployment: object) -> bool:
-    if not isinstance(deployment, Deployment):
-        return False
+def _cites(deployment: Deployment) -> Iterator[Cite]:
+    """The controller counts the revision up whenever the template changes; images, for one that it hasn't seen yet."""
+    if REVISION in deployment.metadata.annotations:
+        yield cite(deployment, "metadata", "annotations", REVISION)
+    for i, _ in enumerate(deployment.spec.template.spec.containers):
+        yield cite(deployment, "spec", "template", "spec", "containers", i, "image")
+
+
+def _seasoned(snapshot: Snapshot, deployment: Deployment) -> bool:
     made = snapshot.revisions(deployment)[0].metadata.creation_timestamp
     return made is not None and (snapshot.taken_at - made).total_seconds() > SEASONED_S
 
 
-def _privileges(template: PodTemplate) -> list[object]:
-    spec = template.spec
-    return [spec.host_network, spec.service_account_name, [c.security_context for c in spec.containers]]
+def _privileges(template: PodTemplate, other: PodTemplate) -> list[object]:
+    """As whom the pods run, and what the containers that both templates have may do."""
+    spec, common = template.spec, {c.name for c in other.spec.containers}
+    contexts = {c.name: c.security_context for c in spec.containers if c.name in common}
+    return [spec.host_network, spec.service_account_name or "default", contexts]

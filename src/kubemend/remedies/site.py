@@ -149,9 +149,18 @@ def container_before(site: Site, snapshot: Snapshot) -> tuple[Container, Before]
 
 
 def proposal(  # noqa: PLR0917 - what, where, why, how sure, how proven
-    site: Site, snapshot: Snapshot, wanted: Json, reason: str, confidence: float, verify: Verify
+    site: Site,
+    snapshot: Snapshot,
+    wanted: Json,
+    reason: str,
+    confidence: float,
+    verify: Verify,
+    requires: tuple[Cite, ...] = (),
 ) -> Proposal | Declined:
-    """Propose to make the site's template like `wanted` (see `template.shape`); declined when nothing differs."""
+    """Propose to make the site's template like `wanted` (see `template.shape`); declined when nothing differs.
+
+    requires: single values the API server keeps as they are written, for they are compared with the whole object.
+    """
     try:
         change = difference(shape(site.template), wanted)
     except NotHeld as gap:
@@ -160,7 +169,7 @@ def proposal(  # noqa: PLR0917 - what, where, why, how sure, how proven
         return Declined(f"{site.obj.ref} is already as it should be")
     body = change if isinstance(site.obj, Pod) else nested(site.obj.ref, change)
     changes: tuple[Change, ...] = (patch(site.obj, body), *stragglers(site.obj, snapshot))
-    return Proposal(changes, reason, confidence, verify, requires=(site.cite(),) if site.container else ())
+    return Proposal(changes, reason, confidence, verify, requires)
 
 
 def stragglers(obj: Workload | Pod, snapshot: Snapshot) -> tuple[Evict, ...]:
@@ -206,14 +215,15 @@ def _patience(probe: Probe) -> float:
 
 
 def _life(diagnosis: Diagnosis, snapshot: Snapshot) -> float:
-    """Seconds the diagnosed container ran before its last end."""
+    """Seconds the diagnosed container ran before its last end; 0 for one that never started."""
     pod = snapshot.find(diagnosis.root.about)
     if not isinstance(pod, Pod):
         return 0.0
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         end = status.state.terminated or status.last_state.terminated
         if status.name == diagnosis.root.facts.get("container") and end and end.started_at and end.finished_at:
-            return (end.finished_at - end.started_at).total_seconds()
+            # A start that failed carries Go's zero Unix time as its beginning.
+            return (end.finished_at - end.started_at).total_seconds() if end.started_at.year > 1970 else 0.0
     return 0.0
 
 

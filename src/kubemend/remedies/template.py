@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from kubemend.model.finding import plain
 from kubemend.model.objects import PodTemplate
 from kubemend.model.ref import Ref
 from kubemend.model.strategy import template_of
@@ -41,15 +40,20 @@ class NotHeld(Exception):
 
 def shape(template: PodTemplate) -> Json:
     """A template as JSON: its spec, labels and annotations, defaults and the controller's hash label left out."""
-    shown: Json = {"spec": plain(template.spec)}
     labels = {k: v for k, v in template.metadata.labels.items() if k != _HASH}
     meta = {"labels": labels, "annotations": template.metadata.annotations}
-    return shown | {"metadata": {k: dict(v) for k, v in meta.items() if v}}
+    shown: Json = json({"spec": template.spec, "metadata": meta})
+    return shown
+
+
+def json(value: Any) -> Any:
+    """A value as JSON gives it back: lists where Structs hold tuples."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def put(template: Json, steps: tuple[str | int, ...], value: Any) -> Json:
     """A copy of the template with one value of its pod spec set; `steps` lead there from the spec and exist."""
-    changed: Json = msgspec.json.decode(msgspec.json.encode(template))
+    changed: Json = json(template)
     held: Any = changed["spec"]
     for step in steps[:-1]:
         held = held[step]

@@ -6,6 +6,9 @@ A pod without a controller is declined here: these fields of a pod can't be chan
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+import msgspec
 
 from kubemend.model.access import Access
 from kubemend.model.finding import Cite, Diagnosis, cite
@@ -45,6 +48,11 @@ def workload(diagnosis: Diagnosis, snapshot: Snapshot) -> tuple[Site, Before | N
     if isinstance(found.obj, Pod):
         return Declined("this can't be changed on a pod that is there; the pod has to be made anew")
     return found, before(found, snapshot)
+
+
+def as_json(value: Any) -> Any:
+    """A value of a Struct as a patch holds it: with lists, not tuples, so that it equals itself when read back."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def cited(found: Site, *steps: str | int) -> Cite:

@@ -32,7 +32,7 @@ def equip(store: Store, pod: Object) -> None:
     """Fill a pod in, in place. Raises `ApiError` (403) where an account or priority class it names isn't there."""
     _account(store, pod)
     _priority(store, pod)
-    _tolerations(pod["spec"])
+    tolerate(pod["spec"])
 
 
 def _account(store: Store, pod: Object) -> None:
@@ -89,7 +89,8 @@ def _priority(store: Store, pod: Object) -> None:
     spec.setdefault("preemptionPolicy", (found or {}).get("preemptionPolicy", "PreemptLowerPriority"))
 
 
-def _tolerations(spec: Object) -> None:
+def tolerate(spec: Object) -> None:
+    """Let a pod stay a while on a node that is lost, in place (admission plugin DefaultTolerationSeconds)."""
     had = spec.get("tolerations") or []
     for key in _LOST:
         if not any(t.get("key") in (key, None) and t.get("effect") in ("NoExecute", None) for t in had):

@@ -39,6 +39,8 @@ def subdomain(name: str) -> str | None:
 
 def label(name: str) -> str | None:
     """What is wrong with a DNS-1123 label, or None."""
+    if "." in name:
+        return "must not contain dots"
     if len(name) > 63:
         return "must be no more than 63 characters"
     if re.fullmatch(_LABEL, name):
@@ -95,6 +97,9 @@ def check(kind: Kind, obj: Object) -> Iterator[Cause]:
     for i, finalizer in enumerate(meta.get("finalizers") or ()):
         if wrong := qualified(finalizer):
             yield Cause.invalid(f"metadata.finalizers[{i}]", finalizer, wrong)
+        elif "/" not in finalizer and finalizer not in ("foregroundDeletion", "kubernetes", "orphan"):
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield Cause.invalid(f"metadata.finalizers[{i}]", finalizer, detail)
 
 
 def labels(found: Mapping[str, str], at: str) -> Iterator[Cause]:
@@ -128,7 +133,7 @@ def qualified(key: str) -> str | None:
 def label_value(value: str) -> str | None:
     """What is wrong with a label's value, or None."""
     if len(value) > 63:
-        return "must be no more than 63 bytes"
+        return "must be no more than 63 characters"
     if re.fullmatch(_VALUE, value):
         return None
     return (
@@ -146,13 +151,15 @@ def _annotations(found: Mapping[str, str]) -> Iterator[Cause]:
 
 
 def _owners(owners: Any) -> Iterator[Cause]:
-    for i, owner in enumerate(owners):
-        for field in ("apiVersion", "kind", "name", "uid"):
+    at = "metadata.ownerReferences"
+    for owner in owners:
+        if not owner.get("apiVersion"):
+            yield Cause.invalid(f"{at}.apiVersion", "", "version must not be empty")
+        for field in ("kind", "name", "uid"):
             if not owner.get(field):
-                yield Cause.invalid(f"metadata.ownerReferences[{i}].{field}", "", "must not be empty")
+                yield Cause.invalid(f"{at}.{field}", "", "must not be empty")
     if len([o for o in owners if o.get("controller")]) > 1:
-        detail = "Only one reference can have Controller set to true"
-        yield Cause.invalid("metadata.ownerReferences", None, detail)
+        yield Cause.invalid(at, None, "Only one reference can have Controller set to true")
 
 
 def changed(old: Object, new: Object) -> Iterator[Cause]:

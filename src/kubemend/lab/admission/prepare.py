@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from kubemend.lab.admission.identity import tolerate
 from kubemend.lab.admission.usage import of_pod
 from kubemend.lab.api import Object
 from kubemend.lab.apiserver.schema import decode
@@ -153,6 +154,8 @@ def changed(kind: Kind, old: Object, obj: Object) -> None:
         for field in ("clusterIP", "clusterIPs"):
             if field in old["spec"]:
                 obj["spec"].setdefault(field, old["spec"][field])
+    elif kind.kind == "Pod":
+        tolerate(obj["spec"])
 
 
 _NEW: dict[str, Callable[[Store, Object], None]] = {

@@ -80,9 +80,14 @@ def _claim(claim: Object) -> Amounts:
 
 
 def _service(service: Object) -> Amounts:
-    ports = Decimal(len([p for p in service["spec"].get("ports") or () if p.get("nodePort")]))
-    taken = {"services.nodeports": ports} if ports else {}
-    return taken | {"services.loadbalancers": _ONE} if service["spec"]["type"] == "LoadBalancer" else taken
+    spec = service["spec"]
+    ports = Decimal(len(spec.get("ports") or ()))
+    match spec["type"]:
+        case "NodePort":
+            return {"services.nodeports": ports}
+        case "LoadBalancer":
+            return {"services.loadbalancers": _ONE, "services.nodeports": ports}
+    return {}
 
 
 def in_scope(quota: Object, pod: Object) -> bool:

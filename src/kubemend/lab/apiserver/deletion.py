@@ -35,13 +35,12 @@ def delete(store: Store, kind: Kind, obj: Object, how: Deletion) -> tuple[Object
     stays = bool(finalizers or grace or (obj.get("spec") or {}).get("finalizers"))
     if meta.get("deletionTimestamp") and grace >= (meta.get("deletionGracePeriodSeconds") or 0) and stays:
         return obj, False
-    ended = _ending(store, kind, obj, grace, finalizers)
+    ended = _ending(store, kind, obj, grace, finalizers) if stays or kind.kind == "Pod" else obj
     if how.dry_run:
         return ended, not stays
     if stays:
         return store.put(kind.storage, ended), False
-    store.drop(kind.storage, ended)
-    return ended, True
+    return store.drop(kind.storage, ended), True
 
 
 def finished(kind: Kind, obj: Object) -> bool:
@@ -91,6 +90,6 @@ def _ending(store: Store, kind: Kind, obj: Object, grace: int, finalizers: list[
     if kind.kind == "Namespace":
         meta.pop("deletionGracePeriodSeconds")
         return {**obj, "metadata": meta, "status": {**obj["status"], "phase": "Terminating"}}
-    if kind.generations:
+    if kind.generations and "deletionTimestamp" not in obj["metadata"]:
         meta["generation"] = meta.get("generation", 0) + 1
     return {**obj, "metadata": meta}

@@ -29,9 +29,11 @@ _ATOMIC: Final = frozenset({"selector", "nodeSelector", "labelSelector", "podSel
 """Maps that one owner holds as a whole (`+structType=atomic`, `+mapType=atomic`)."""
 
 
-def fields(kind: Kind, obj: Object, *, old: Object | None = None) -> Tree:
-    """The fields that an object sets; with `old`, only those in which it differs from that."""
-    told = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
+def fields(kind: Kind, obj: Object, *, old: Object | None = None, part: str = "") -> Tree:
+    """The fields that an object sets; with `old`, only those in which it differs from that. Of its status only
+    the subresource `part` "status" sets any."""
+    other = ("apiVersion", "kind", "metadata", *(() if part == "status" else ("status",)))
+    told = {k: v for k, v in obj.items() if k not in other}
     meta = {k: v for k, v in obj["metadata"].items() if k not in _IDENTITY}
     before = old if old is not None else {"metadata": {}}
     tree = _map(told, before, SCHEMAS.get(kind.storage, {}))
@@ -106,8 +108,8 @@ class Author:
 def noted(kind: Kind, old: Object | None, new: Object, author: Author) -> Object:
     """`new` with the fields in which it differs from `old` noted as set by the author (operation Update)."""
     entries = [dict(e) for e in (old or new)["metadata"].get("managedFields") or ()]
-    touched = fields(kind, new, old=old)
-    gone = fields(kind, old, old=new) if old is not None else {}
+    touched = fields(kind, new, old=old, part=author.subresource)
+    gone = fields(kind, old, old=new, part=author.subresource) if old is not None else {}
     lost = joined(touched, gone)
     kept = []
     mine: Tree = {}

@@ -127,8 +127,9 @@ class Registry:
         check_version(kind, old, obj["metadata"].pop("resourceVersion", ""))
         _keep(old, obj, entries)
         obj = _parted(kind, old, obj, part)
-        defaults.fill(obj)
-        prepare.changed(kind, old, obj)
+        if part != "status":
+            defaults.fill(obj)
+            prepare.changed(kind, old, obj)
         validation.check_change(kind, old, obj, subresource=part)
         if not part:
             admission.admit_change(self.store, kind, old, obj)
@@ -200,21 +201,14 @@ def _parted(kind: Kind, old: Object, obj: Object, part: str) -> Object:
     """A subresource changes its part alone, and the object itself all but its status."""
     if part == "status":
         meta = {**old["metadata"], **{f: obj["metadata"][f] for f in _KEPT if f in obj["metadata"]}}
-        return {**_copied(old), "metadata": meta, "status": obj["status"]}
+        return {**old, "metadata": meta, "status": obj["status"]}
     if part == "finalize":
-        return {**_copied(old), "metadata": obj["metadata"], "spec": obj["spec"]}
+        return {**old, "metadata": obj["metadata"], "spec": obj["spec"]}
     if kind.kind == "Namespace":
         obj["spec"] = old["spec"]
     if kind.has("status"):
         obj["status"] = old["status"]
     return obj
-
-
-def _copied(value: Any) -> Any:
-    """A deep copy, as defaults are filled in in place."""
-    if isinstance(value, dict):
-        return {k: _copied(v) for k, v in value.items()}
-    return [_copied(v) for v in value] if isinstance(value, list) else value
 
 
 def _intent(obj: Object) -> Object:

@@ -12,7 +12,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -39,6 +39,11 @@ class Field:
     type: str
     keeps_zero: bool
     always: bool
+
+    @cached_property
+    def holds(self) -> bool:
+        """Whether it stays even when nothing is in it: an object, or something not described."""
+        return _is_struct(self.type) or self.type == "*"
 
 
 @cache
@@ -76,18 +81,23 @@ class _Decoder:
     unknown: list[str] = field(default_factory=list)
 
     def struct(self, name: str, value: Any, at: str) -> Object:
+        """A value of a named type. It is read in its own order, as faults are told so, and kept in the type's."""
         fields = types()[name]
-        self.unknown += [_join(at, key) for key in value if key not in fields]
+        read: Object = {}
+        for key, found in value.items():
+            spot = fields.get(key)
+            if spot is None:
+                self.unknown.append(_join(at, key))
+            elif found is not None:
+                read[key] = self._value(spot.type, found, _join(at, key), f"{name}.")
         kept = {}
         for spot in fields.values():
-            found = value.get(spot.name)
-            if found is None:
-                if spot.always:
-                    kept[spot.name] = self._absent(spot.type)
-                continue
-            new = self._value(spot.type, found, _join(at, spot.name), f"{name}.")
-            if new or spot.keeps_zero or spot.always or _is_struct(spot.type) or spot.type == "*":
-                kept[spot.name] = new
+            if spot.name in read:
+                new = read[spot.name]
+                if new or spot.keeps_zero or spot.always or spot.holds:
+                    kept[spot.name] = new
+            elif spot.always:
+                kept[spot.name] = self._absent(spot.type)
         return kept
 
     def _absent(self, type_: str) -> Any:
@@ -102,7 +112,8 @@ class _Decoder:
                 return [self._item(type_[1:-1], item, f"{at}[{i}]", owner) for i, item in enumerate(value)]
             case "{":
                 _expect(value, dict, f"map[string]{_go(type_[1:-1])}", at, owner)
-                return {key: self._item(type_[1:-1], item, f"{at}.{key}", owner) for key, item in value.items()}
+                of = type_[1:-1]
+                return {k: self._item(of, v, f"{at}.{k}" if _is_struct(of) else at, owner) for k, v in value.items()}
         if _is_struct(type_):
             _expect(value, dict, _go(type_), at, owner)
             return self.struct(type_, value, at)

@@ -160,7 +160,8 @@ def precondition_failed(kind: Kind, name: str, why: str) -> ApiError:
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiError:
     """422 with its causes."""
     word = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    told = str(causes[0]) if len(causes) == 1 else f"[{', '.join(map(str, causes))}]"
+    each = list(dict.fromkeys(map(str, causes)))
+    told = each[0] if len(each) == 1 else f"[{', '.join(each)}]"
     return ApiError("Invalid", f'{word} "{name}" is invalid: {told}', details=_details(kind, name, kind.kind, causes))
 
 

@@ -201,7 +201,7 @@ def _wanted(obj: Object, count: _Count) -> int:
     parallel, completions = int(spec(obj).get("parallelism", 1)), spec(obj).get("completions")
     if completions is None:
         return len(count.active) if count.succeeded else parallel
-    return max(0, min(parallel, completions - count.succeeded))
+    return max(0, min(parallel, int(completions) - count.succeeded))
 
 
 def _restarted_too_often(obj: Object, pods: list[Object], limit: int) -> bool:

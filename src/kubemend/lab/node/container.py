@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from kubemend.kube.quantity import to_bytes
@@ -15,44 +12,14 @@ from kubemend.lab.fields import name, namespace, now, spec, uid
 from kubemend.lab.images import Image
 from kubemend.lab.node.backoff import LAST_S, Backoff
 from kubemend.lab.node.config import Held, command_line, environment
-from kubemend.lab.node.host import Host, Signal
+from kubemend.lab.node.life import End, Life, Seat, Vitals, stop
 from kubemend.lab.node.network import connect
-from kubemend.lab.node.probe import MISSING, Target, delay, until
-from kubemend.lab.node.process import Behaviour, OutOfMemory, Process, Program, find_program
+from kubemend.lab.node.probe import MISSING
+from kubemend.lab.node.process import Behaviour, Process, find_program
 from kubemend.lab.node.pull import Puller
 
 START_S, SETTLE_S = 0.3, 1.0
 """Seconds to start a container, and until the kubelet has noticed that one ended."""
-
-
-@dataclass(frozen=True)
-class End:
-    """How a container ended. message: what the kubelet gives as the reason of its kill, if it killed it."""
-
-    code: int
-    reason: str = ""
-    message: str = ""
-
-    @property
-    def word(self) -> str:
-        """`state.terminated.reason`."""
-        return self.reason or ("Completed" if self.code == 0 else "Error")
-
-
-@dataclass
-class Seat:
-    """Where a container sits: its pod as it is now, its node, and what tells that either changed.
-
-    look: the pod's newest version. changes: fires when the pod's spec or something it refers to changes.
-    published: tells that the container's status changed.
-    """
-
-    host: Host
-    look: Callable[[], Object]
-    changes: Signal
-    published: Callable[[], None]
-    address: Callable[[], str]
-    waiting: dict[str, str] = field(default_factory=lambda: {"reason": "ContainerCreating"})
 
 
 class Container:
@@ -64,8 +31,7 @@ class Container:
         self.state: dict[str, Any] = told.get("state") or {"waiting": seat.waiting}
         self.last: dict[str, Any] = told.get("lastState") or {}
         self.restarts: int = told.get("restartCount", 0)
-        self.ready = bool(told.get("ready"))
-        self.started = bool(told.get("started"))
+        self.vitals = Vitals(bool(told.get("ready")), bool(told.get("started")))
         self.id: str = told.get("containerID", "")
         self.image_id: str = told.get("imageID", "")
         self.process: Process | None = None
@@ -154,11 +120,12 @@ class Container:
             self.state = {"running": {"startedAt": now()}}
         process = self.process = self._process(image, env)
         probed = self.spec
-        self.started = not probed.get("startupProbe")
-        self.ready = self.started and not probed.get("readinessProbe") and (not self.init or self.sidecar)
+        started = not probed.get("startupProbe")
+        ready = started and not probed.get("readinessProbe") and (not self.init or self.sidecar)
+        self.vitals = Vitals(ready, started)
         self.seat.published()
         try:
-            return await self._until_end(process, program, argv)
+            return await Life(self.seat, lambda: self.spec, self.vitals, self._say).run(process, program, argv)
         finally:
             self.process = None
             self.seat.host.unmeter(self.where)
@@ -200,87 +167,6 @@ class Container:
         process.memory = image.memory
         return process
 
-    async def _until_end(self, process: Process, program: Program, argv: list[str]) -> End:
-        """Run, probe, and watch for another image, all at once; the first to come to an end decides."""
-        tasks = [
-            asyncio.create_task(_main(process, program, argv)),
-            asyncio.create_task(self._probe(process)),
-            asyncio.create_task(self._outdated(self.spec.get("image"))),
-        ]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if tasks[0].done():
-                return tasks[0].result()
-            why = next(t for t in tasks if t.done()).result()
-            await self._say("Normal", "Killing", f"Container {self.name} {why.message}, will be restarted")
-            code = await self.stop(process, spec(self.seat.look()).get("terminationGracePeriodSeconds") or 30)
-            return End(code)
-        finally:
-            for task in tasks:
-                task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def stop(self, process: Process, grace: float) -> int:
-        """Ask the process to end, and kill it when it doesn't within `grace` seconds. Returns its exit code."""
-        if process.grace_s is None or process.grace_s > grace:
-            await self.seat.host.sleep(grace)
-            return 137
-        await self.seat.host.sleep(process.grace_s)
-        return process.grace_code
-
-    async def _outdated(self, image: str | None) -> End:
-        seen = self.seat.changes.count
-        while self.spec.get("image") == image:
-            await self.seat.changes.wait(seen)
-            seen = self.seat.changes.count
-        return End(0, message="definition changed")
-
-    async def _probe(self, process: Process) -> End:
-        """Keep `started` and `ready` true to the probes; ends when one of them wants the container killed."""
-        container = self.spec
-        target = Target(container, process, self.seat.address())
-        if (startup := container.get("startupProbe")) is not None and not await self._starts(startup, target):
-            return End(0, message="failed startup probe")
-        if (liveness := container.get("livenessProbe")) is None:
-            await self._keep_ready(container, target)
-        readiness = asyncio.create_task(self._keep_ready(container, target))
-        try:
-            await delay(liveness, process)
-            await until(liveness, "Liveness", target, succeeds=False, failed=self._unhealthy)
-        finally:
-            readiness.cancel()
-        return End(0, message="failed liveness probe")
-
-    async def _starts(self, probe: Object, target: Target) -> bool:
-        await delay(probe, target.process)
-        good = asyncio.create_task(until(probe, "Startup", target, succeeds=True, failed=self._unhealthy))
-        allowed = (probe.get("failureThreshold") or 3) * (probe.get("periodSeconds") or 10)
-        try:
-            async with asyncio.timeout(allowed * target.process.pace):
-                await good
-        except TimeoutError:
-            return False
-        finally:
-            good.cancel()
-        self.started = True
-        self.ready = not self.spec.get("readinessProbe")
-        self.seat.published()
-        return True
-
-    async def _keep_ready(self, container: Object, target: Target) -> None:
-        probe = container.get("readinessProbe")
-        if probe is None:
-            await target.process.forever()
-        await delay(probe, target.process)
-        while True:
-            await until(probe, "Readiness", target, succeeds=not self.ready, failed=self._unhealthy)
-            self.ready = not self.ready
-            self.seat.published()
-
-    async def _unhealthy(self, said: str) -> None:
-        await self._say("Warning", "Unhealthy", said)
-
     async def _unstartable(self, why: str) -> End:
         failed = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
         said = f"{failed}runc create failed: unable to start container process: error during container init: {why}"
@@ -292,10 +178,13 @@ class Container:
     def _ended(self, end: End) -> None:
         began = (self.state.get("running") or {}).get("startedAt") or "1970-01-01T00:00:00Z"
         told = {"exitCode": end.code, "reason": end.word, "startedAt": began, "finishedAt": now()}
-        message = {"message": end.message} if end.reason == "StartError" else {}
-        self.state = {"terminated": {**told, **message, "containerID": self.id}}
-        self.started = False
-        self.ready = self.init and end.code == 0
+        message = {"message": end.message} if end.message else {}
+        ended = {"terminated": {**told, **message, "containerID": self.id}}
+        if end.reason == "StartError" and self._again(end.code):
+            self.last = ended
+        else:
+            self.state = ended
+        self.vitals = Vitals(ready=self.init and end.code == 0)
         self.seat.published()
 
     async def _back_off(self, *, fresh: bool) -> None:
@@ -307,11 +196,16 @@ class Container:
         seconds = self._backoff.next()
         space, pod, _ = self.where
         full = f"{pod}_{space}({uid(self.seat.look())})"
-        self.last = self.state
+        self.last = self.state if "terminated" in self.state else self.last
         said = f"back-off {_go(seconds)} restarting failed container={self.name} pod={full}"
         self._wait_for("CrashLoopBackOff", said)
         await self._say("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {full}")
         await self.seat.host.sleep(seconds)
+
+    async def terminate(self, process: Process, grace: float) -> None:
+        """End its process because the pod ends. grace: seconds it has for that."""
+        await self._say("Normal", "Killing", f"Stopping container {self.name}")
+        self._ended(End(await stop(process, grace)))
 
     def _wait_for(self, reason: str, message: str) -> None:
         self.state = {"waiting": {"reason": reason, "message": message}}
@@ -332,25 +226,9 @@ class Container:
             "state": self.state,
             "lastState": self.last,
             "restartCount": self.restarts,
-            "ready": self.ready,
-            "started": self.started,
+            "ready": self.vitals.ready,
+            "started": self.vitals.started,
         }
-
-
-async def _main(process: Process, program: Program, argv: list[str]) -> End:
-    """The program, with what the pod's annotations say over it."""
-    wanted = process.behaviour
-    try:
-        await process.use(process.memory)
-        if wanted.needs is not None and (error := await process.connect(*wanted.needs)):
-            process.write(f"fatal: can't reach {wanted.needs[0]}:{wanted.needs[1]}: {error}")
-            return End(1)
-        if wanted.exit is None:
-            return End(await program(process, argv))
-        await process.sleep(wanted.lasts)
-        return End(wanted.exit)
-    except OutOfMemory:
-        return End(process.oom_code, "OOMKilled")
 
 
 def _go(seconds: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from kubemend.lab.api import Object
 from kubemend.lab.node.process import Process, find_program
@@ -72,7 +71,7 @@ async def _exec(command: list[str], probe: Object, target: Target) -> str:
         async with asyncio.timeout(max(SHORTEST_S, limit * child.pace)):
             code = await program(child, command)
     except TimeoutError:
-        return f"command timed out: \"{' '.join(command)}\" timed out after {limit}s"
+        return f'command timed out: "{" ".join(command)}" timed out after {limit}s'
     return "" if code == 0 else ("\n".join(lines) or f"exit status {code}")
 
 
@@ -100,17 +99,15 @@ def _port(port: int | str, target: Target) -> int:
 MISSING = "executable file not found in $PATH"
 
 
-async def until(
-    probe: Object, kind: str, target: Target, *, succeeds: bool, failed: Failed
-) -> None:
-    """Check on time until the threshold of successes (or of failures) in a row is reached.
+async def verdict(probe: Object, kind: str, target: Target, *, wanted: frozenset[bool], failed: Failed) -> bool:
+    """Check on time until one of the `wanted` results has come often enough in a row; returns which.
 
     kind: "Readiness", "Liveness" or "Startup", for what `failed` is told.
     """
-    threshold = probe.get("successThreshold" if succeeds else "failureThreshold") or (1 if succeeds else 3)
+    thresholds = {True: probe.get("successThreshold") or 1, False: probe.get("failureThreshold") or 3}
     period = max(SHORTEST_S, (probe.get("periodSeconds") or 10) * target.process.pace)
-    run = 0
-    while run < threshold:
+    last, run = None, 0
+    while True:
         target.process.changed.clear()
         try:
             said = await check(probe, target)
@@ -120,9 +117,10 @@ async def until(
             continue
         if said:
             await failed(f"{kind} probe failed: {said}")
-        run = run + 1 if bool(said) != succeeds else 0
-        if run < threshold:
-            await _next(probe, target, period, steady=not said and not succeeds)
+        last, run = not said, run + 1 if last is not bool(said) else 1
+        if last in wanted and run >= thresholds[last]:
+            return last
+        await _next(probe, target, period, steady=last and run >= thresholds[True])
 
 
 async def _next(probe: Object, target: Target, period: float, *, steady: bool) -> None:
@@ -136,8 +134,3 @@ async def _next(probe: Object, target: Target, period: float, *, steady: bool) -
 async def delay(probe: Object, process: Process) -> None:
     """Wait out `initialDelaySeconds`."""
     await process.sleep(probe.get("initialDelaySeconds") or 0)
-
-
-def probes(container: Object) -> dict[str, Any]:
-    """The container's probes by name ("startupProbe" …)."""
-    return {k: container[k] for k in ("startupProbe", "livenessProbe", "readinessProbe") if container.get(k)}

@@ -111,7 +111,8 @@ class Process:
 
     async def forever(self) -> int:
         """Run until stopped."""
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def use(self, memory: int, cpu: float = 0.001) -> None:
         """Take this much memory (bytes) and CPU (cores). Raises `OutOfMemory` when it's more than the limit."""

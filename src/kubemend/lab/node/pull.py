@@ -56,14 +56,15 @@ class Puller:
         await self._say("Warning", event, message)
         await self._say("Warning", "Failed", f"Error: {reason}")
 
-    async def _try(  # noqa: PLR0917
-        self, pod: Object, container: Object, reference: str, backoff: Backoff, seen: int
-    ) -> Image | None:
+    async def _try(self, pod: Object, container: Object, reference: str, backoff: Backoff, seen: int) -> Image | None:
         """Pull once; after a failure wait out the back-off, or a change."""
         registries, missing = await logins(self._host.api, pod)
         if missing:
-            said = f"Unable to retrieve some image pull secrets ({', '.join(missing)});"
-            await self._say("Warning", "FailedToRetrieveImagePullSecret", f"{said} attempting to pull the image may not succeed.")
+            listed = ", ".join(missing)
+            said = (
+                f"Unable to retrieve some image pull secrets ({listed}); attempting to pull the image may not succeed."
+            )
+            await self._say("Warning", "FailedToRetrieveImagePullSecret", said)
         full = full_name(reference)
         present = full in self._host.pulled
         if present and _policy(container) != "Always":
@@ -104,7 +105,7 @@ def _policy(container: Object) -> str:
 
 def _unreadable(reference: str) -> tuple[str, str, str]:
     why = "invalid reference format"
-    if valid_image(reference.lower()) and split_image(reference).repository != split_image(reference).repository.lower():
+    if valid_image(reference.lower()) and any(c.isupper() for c in split_image(reference).repository):
         why += ": repository name must be lowercase"
     said = f'Failed to apply default image tag "{reference}": couldn\'t parse image name "{reference}": {why}'
     return "InvalidImageName", said, "InspectFailed"

@@ -16,7 +16,9 @@ from kubemend.lab.node.syntax import Command, If, List, Loop, Node, SyntaxProble
 _TURN_S = 0.02
 """Least real time of one turn of a loop, so that a busy loop in a pod is none in this process."""
 
-_VARIABLE = re.compile(r"\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^}]*))?\}|(?P<mark>[?$#@0-9]))")
+_VARIABLE = re.compile(
+    r"\$(?:(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^}]*))?\}|(?P<mark>[?$#@0-9]))"
+)
 
 
 class Exit(Exception):
@@ -151,7 +153,7 @@ class _Shell:
         finally:
             self.process.write = before
 
-    async def _call(self, words: list[str]) -> int:  # noqa: C901 (a table of built-ins)
+    async def _call(self, words: list[str]) -> int:
         match words:
             case ["exit", *rest]:
                 raise Exit(int(rest[0]) & 255 if rest and rest[0].lstrip("-").isdigit() else self.status)
@@ -161,7 +163,7 @@ class _Shell:
                 self.strict = self.strict or any(o.startswith("-") and "e" in o for o in options)
                 return 0
             case ["export" | "readonly" | "local", *pairs]:
-                self.process.env.update(p.split("=", 1) for p in pairs if "=" in p)
+                self.process.env.update((k, v) for k, equals, v in (p.partition("=") for p in pairs) if equals)
                 return 0
             case ["trap" | "cd" | "umask" | "ulimit" | "unset", *_]:
                 return 0

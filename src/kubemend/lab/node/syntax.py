@@ -66,7 +66,7 @@ _Token = str | Word
 def parse(script: str) -> Node:
     """Read a script. Raises `SyntaxProblem`."""
     reader = _Reader(list(_tokens(script)))
-    tree = reader.list(())
+    tree = reader.sequence(())
     if reader.more():
         raise SyntaxProblem(f'unexpected "{_shown(reader.peek())}"')
     return tree
@@ -188,7 +188,7 @@ class _Reader:
             raise SyntaxProblem(f'unexpected "{_shown(self.peek()) or "end of file"}" (expecting "{word}")')
         self.take()
 
-    def list(self, ends: tuple[str, ...]) -> List:
+    def sequence(self, ends: tuple[str, ...]) -> List:
         items: list[tuple[str, Node]] = []
         while True:
             while self.more() and self.peek() in _SEPARATORS:
@@ -219,13 +219,13 @@ class _Reader:
                 return self._if()
             case "while" | "until" as word:
                 self.take()
-                condition = self.list(("do",))
+                condition = self.sequence(("do",))
                 return Loop(self._body(), condition, inverted=word == "until")
             case "for":
                 return self._for()
             case "{" | "(" as opening:
                 self.take()
-                inner = self.list(("}",))
+                inner = self.sequence(("}",))
                 self.expect("}" if opening == "{" else ")")
                 return inner
             case word if word in _RESERVED or (isinstance(self.peek(), str) and word not in (">", ">>", "<")):
@@ -234,7 +234,7 @@ class _Reader:
 
     def _body(self) -> Node:
         self.expect("do")
-        body = self.list(("done",))
+        body = self.sequence(("done",))
         self.expect("done")
         return body
 
@@ -242,13 +242,13 @@ class _Reader:
         branches = []
         self.expect("if")
         while True:
-            condition = self.list(("then",))
+            condition = self.sequence(("then",))
             self.expect("then")
-            branches.append((condition, self.list(("elif", "else", "fi"))))
+            branches.append((condition, self.sequence(("elif", "else", "fi"))))
             word = _text(self.take())
             if word != "elif":
                 break
-        otherwise = self.list(("fi",)) if word == "else" else None
+        otherwise = self.sequence(("fi",)) if word == "else" else None
         if word == "else":
             self.expect("fi")
         elif word != "fi":

@@ -12,6 +12,7 @@ from kubemend.model.ref import Ref
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
+from kubemend.rules.workload.words import count
 
 JOINING_S = 120.0
 """Seconds a new node is given to become ready: networking and images of its own pods come first."""
@@ -48,7 +49,7 @@ def node_not_ready(snapshot: Snapshot) -> Iterator[Observation]:
         word = "has stopped reporting" if state.status == "Unknown" else "reports that it isn't ready"
         yield Observation(
             about=node.ref,
-            says=f"node {word} ({len(pods)} pods are on it)",
+            says=f"node {word} ({count(len(pods), 'pod')} on it)",
             evidence=(cite(node, "status", "conditions", at, "status"),),
             confidence=0.95,
             facts={"status": state.status, "pods": len(pods)},

@@ -9,6 +9,7 @@ from kubemend.model.objects import Node, Pod
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
+from kubemend.rules.workload.words import count
 
 _SHORT_OF = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes", "PIDPressure": "process ids"}
 
@@ -41,7 +42,7 @@ def node_pressure(snapshot: Snapshot) -> Iterator[Observation]:
             evicted = [p for p in snapshot.all(Pod) if p.spec.node_name == node.name and p.status.reason == "Evicted"]
             yield Observation(
                 about=node.ref,
-                says=f"node is short of {_SHORT_OF[state.type]} ({len(evicted)} pods evicted)",
+                says=f"node is short of {_SHORT_OF[state.type]} ({count(len(evicted), 'pod')} evicted)",
                 evidence=(cite(node, "status", "conditions", at, "type"),),
                 confidence=0.95,
                 facts={"condition": state.type, "evicted": len(evicted)},

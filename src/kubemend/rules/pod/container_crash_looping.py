@@ -9,7 +9,7 @@ from kubemend.model.objects import Pod
 from kubemend.model.objects.pod import Terminated
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ongoing, outlived
+from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ended_twice, ongoing, outlived
 
 _KINDS = {0: "completed", 126: "command", 127: "command", 137: "killed", 139: "segfault", 143: "sigterm"}
 _MEANINGS = {
@@ -45,7 +45,7 @@ def container_crash_looping(snapshot: Snapshot) -> Iterator[Observation]:
 
 
 def _loops(snapshot: Snapshot, seen: Seen) -> bool:
-    if seen.waiting == "CrashLoopBackOff":
+    if seen.waiting == "CrashLoopBackOff" or ended_twice(seen):
         return True
     if seen.status.restart_count < 2 or seen.pod.status.phase == "Failed":
         return False

@@ -9,7 +9,7 @@ from kubemend.model.objects import Pod
 from kubemend.model.objects.pod import Terminated
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ongoing
+from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ended_twice, ongoing
 
 
 @rule("KM110", severity=Severity.ERROR, reads=(Pod,), uses=CONTROLLERS, explains=("KM401", "KM405", "KM503"))
@@ -18,8 +18,8 @@ def init_container_failing(snapshot: Snapshot) -> Iterator[Observation]:
 
     ## What it means
     Init containers run one after the other before the others, each to its successful end. This one ends with
-    an error; the kubelet repeats it (or gives the pod up, with restart policy `Never`). One or two failures
-    while a dependency comes up are not reported.
+    an error; the kubelet repeats it (or gives the pod up, with restart policy `Never`). A single failure
+    while a dependency comes up isn't reported.
 
     ## Why it matters
     The pod stays in `Init` and serves nothing.
@@ -38,7 +38,7 @@ def _fails(snapshot: Snapshot, seen: Seen, end: Terminated) -> bool:
         return False
     if seen.waiting == "CrashLoopBackOff" or seen.pod.status.phase == "Failed":
         return True
-    return seen.status.restart_count >= 2 and ongoing(seen, snapshot.taken_at)
+    return ended_twice(seen) or (seen.status.restart_count >= 2 and ongoing(seen, snapshot.taken_at))
 
 
 def _observation(seen: Seen, end: Terminated, field: str) -> Observation:

@@ -40,8 +40,11 @@ _PATTERNS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     ),
     ("not-found", re.compile(r"not found|manifest unknown|name unknown|does not exist|no match for platform")),
 )
-# Docker Hub answers alike for a repository that isn't there and one that is private.
-_EITHER = "repository does not exist or may require authorization"
+# Docker Hub answers alike for a repository that isn't there and one that is private; another registry may add why.
+_EITHER = re.compile(
+    r"pull access denied, repository does not exist or may require authorization"
+    r"(: server message: insufficient_scope: authorization failed)?"
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def _failure(seen: Seen, events: Events) -> Failure:
 def _cause(text: str, image: str, *, private: bool) -> Cause:
     # The image's own name is taken out first: "not-found:1" must not decide.
     words = text.replace(image, "").lower()
-    if _EITHER in words:
+    either = _EITHER.search(words) is not None
+    told = next((cause for cause, pattern in _PATTERNS if pattern.search(_EITHER.sub("", words))), "unknown")
+    if told == "unknown" and either:
         return "unauthorized" if private else "not-found"
-    return next((cause for cause, pattern in _PATTERNS if pattern.search(words)), "unknown")
+    return told

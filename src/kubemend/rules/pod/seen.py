@@ -193,6 +193,14 @@ def ongoing(seen: Seen, now: datetime) -> bool:
     return seconds(seen.ended[0].finished_at, now) <= RECENT_S
 
 
+def ended_twice(seen: Seen) -> bool:
+    """Whether the container is down with an error for the second time in ten minutes."""
+    now, before = seen.status.state.terminated, seen.status.last_state.terminated
+    if now is None or before is None or not now.exit_code or seen.pod.status.phase == "Failed":
+        return False
+    return now.finished_at is not None and seconds(before.finished_at, now.finished_at) <= RECENT_S
+
+
 def outlived(seen: Seen, now: datetime) -> bool:
     """Whether the container, ready again, has clearly run longer than before its last end, so it isn't looping.
 

@@ -11,7 +11,8 @@ from kubemend.model.objects.pod import NodeSelectorRequirement
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, older, said
+from kubemend.rules.scheduling.search import Search, each, older, said
+from kubemend.rules.workload.words import count
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _SAYS = {
@@ -43,11 +44,12 @@ def affinity_unsatisfiable(snapshot: Snapshot) -> Iterator[Observation]:
     Correct the labels the affinity asks for, make it preferred instead of required, or add nodes.
     """
     search = Search(snapshot)
-    for pod, _ in search.ended("node-affinity"):
-        yield _by_nodes(pod, search.nodes)
-    for pod, verdict in search.ended("other-pods"):
-        if older(pod, snapshot):
-            yield _by_pods(pod, len(verdict.nodes), search.crowd(pod, verdict.nodes[0])[0])
+    for pods, _ in search.ended("node-affinity"):
+        yield from each(pods, _by_nodes(pods[0], search.nodes))
+    for pods, verdict in search.ended("other-pods"):
+        if late := [p for p in pods if older(p, snapshot)]:
+            kind = search.crowd(late[0], verdict.nodes[0])[0]
+            yield from each(late, _by_pods(late[0], len(verdict.nodes), kind))
 
 
 def _by_nodes(pod: Pod, nodes: list[Node]) -> Observation:
@@ -64,7 +66,7 @@ def _by_nodes(pod: Pod, nodes: list[Node]) -> Observation:
             break
     return Observation(
         about=pod.ref,
-        says=f"pod's required node affinity matches none of {len(nodes)} nodes{hint}",
+        says=f"pod's required node affinity matches no node of {len(nodes)}{hint}",
         evidence=tuple(evidence),
         confidence=0.95,
         facts=facts,
@@ -83,7 +85,7 @@ def _requirements(pod: Pod) -> Iterator[tuple[Cite, NodeSelectorRequirement]]:
 def _by_pods(pod: Pod, nodes: int, kind: str) -> Observation:
     return Observation(
         about=pod.ref,
-        says=f"pod {_SAYS[kind]} ({nodes} nodes have room)",
+        says=f"pod {_SAYS[kind]} ({count(nodes, 'node')} with room)",
         evidence=(said(pod), *_terms(pod, kind)),
         confidence=0.8,
         facts={"kind": kind},

@@ -10,7 +10,7 @@ from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClas
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, said
+from kubemend.rules.scheduling.search import Search, each, said
 
 
 @rule(
@@ -33,20 +33,22 @@ def node_selector_unmatched(snapshot: Snapshot) -> Iterator[Observation]:
     Correct the selector (the finding names a near match among the nodes' labels, if there is one), or label
     a node if the selector is right.
     """
-    for pod, verdict in Search(snapshot).ended("node-selector"):
+    for pods, verdict in Search(snapshot).ended("node-selector"):
+        pod = pods[0]
         key, value = _unmatched(pod, verdict.nodes)
         meant = _meant(key, value, verdict.nodes)
         hint = f" (did you mean {meant[0]}={meant[1]}?)" if meant else ""
         facts: dict[str, Fact] = {"key": key, "value": value}
         if meant:
             facts |= {"near_key": meant[0], "near_value": meant[1]}
-        yield Observation(
+        seen = Observation(
             about=pod.ref,
-            says=f"pod wants a node with {key}={value}; none of {len(verdict.nodes)} nodes qualifies{hint}",
+            says=f"pod wants a node with {key}={value}; no node of {len(verdict.nodes)} qualifies{hint}",
             evidence=(said(pod), cite(pod, "spec", "nodeSelector", key)),
             confidence=0.95,
             facts=facts,
         )
+        yield from each(pods, seen)
 
 
 def _unmatched(pod: Pod, nodes: tuple[Node, ...]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClas
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import CORDON, Search, said
+from kubemend.rules.scheduling.search import CORDON, Search, each, said
 
 
 @rule(
@@ -33,19 +33,20 @@ def nodes_cordoned(snapshot: Snapshot) -> Iterator[Observation]:
     Find out why the node was cordoned. If the maintenance is over, or never began, `kubectl uncordon` it.
     """
     search = Search(snapshot)
-    for pod, verdict in search.ended("cordon"):
+    for pods, verdict in search.ended("cordon"):
         node = verdict.nodes[0]
         names = ", ".join(n.name for n in verdict.nodes[:3]) + (" …" if len(verdict.nodes) > 3 else "")
-        yield Observation(
-            about=pod.ref,
+        seen = Observation(
+            about=pods[0].ref,
             says=f"pod would fit, but for their cordon, on {len(verdict.nodes)} of {len(search.nodes)} nodes ({names})",
-            evidence=(said(pod), _cordon(node)),
+            evidence=(said(pods[0]), _cordon(node)),
             target=node.ref,
             # Where other namespaces' pods weren't read, the room on the node may be taken.
             confidence=0.6 if search.partial else 0.9,
             facts={"node": node.name, "cordoned": tuple(n.name for n in verdict.nodes)},
             depends=verdict.depends,
         )
+        yield from each(pods, seen)
 
 
 def _cordon(node: Node) -> Cite:

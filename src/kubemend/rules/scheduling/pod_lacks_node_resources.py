@@ -13,7 +13,8 @@ from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClas
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, Verdict, older, said, short
+from kubemend.rules.scheduling.search import Search, Verdict, each, older, said, short
+from kubemend.rules.workload.words import count
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
     add a node.
     """
     search = Search(snapshot)
-    for pod, verdict in search.ended("resource"):
-        name = _scarcest(search, pod, verdict)
-        asked = {**requests(pod.spec), "pods": Decimal(1)}[name]
+    for pods, verdict in search.ended("resource"):
+        name = _scarcest(search, pods[0], verdict)
+        asked = {**requests(pods[0].spec), "pods": Decimal(1)}[name]
         size = max((parse(n.status.allocatable.get(name, 0)) for n in verdict.nodes), default=Decimal())
-        if asked > size or older(pod, snapshot):
-            yield _observation(search, pod, verdict, Scarce(name, asked, size))
+        if sure := [p for p in pods if asked > size or older(p, snapshot)]:
+            yield from each(sure, _observation(search, sure[0], verdict, Scarce(name, asked, size)))
 
 
 def _scarcest(search: Search, pod: Pod, verdict: Verdict) -> str:
@@ -65,7 +66,7 @@ def _scarcest(search: Search, pod: Pod, verdict: Verdict) -> str:
 
 
 def _observation(search: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> Observation:
-    name, count = scarce.name, len(verdict.nodes)
+    name = scarce.name
     left = {n.name: max(search.room[n.name].get(name, Decimal()), Decimal()) for n in verdict.nodes}
     best = max(verdict.nodes, key=lambda n: left[n.name], default=None)
     asked, most, size = (shown(name, v) for v in (scarce.asked, max(left.values(), default=Decimal()), scarce.size))
@@ -74,11 +75,11 @@ def _observation(search: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> 
         evidence.append(cite(best, "status", "allocatable", name))
     return Observation(
         about=pod.ref,
-        says=f"pod requests {asked} {name}; the most that is free on any of the {count} nodes it may use is {most} "
-        f"(the largest holds {size})",
+        says=f"pod requests {asked} {name}; the most that is free on a node it may use is {most} "
+        f"({count(len(verdict.nodes), 'node')}; the largest holds {size})",
         evidence=tuple(evidence),
         confidence=0.95 if scarce.asked > scarce.size else 0.85,
-        facts={"resource": name, "requested": asked, "free": most, "allocatable": size, "nodes": count},
+        facts={"resource": name, "requested": asked, "free": most, "allocatable": size, "nodes": len(verdict.nodes)},
         depends=verdict.depends,
     )
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
+import msgspec
+
 from kubemend.kube.scheduling import Misfit, affinity_misfit, free, misfit, requests, tolerates
 from kubemend.kube.selectors import subset
-from kubemend.model.finding import Cite, cite
+from kubemend.model.finding import Cite, Observation, cite
 from kubemend.model.objects import Node, PersistentVolumeClaim, Pod
 from kubemend.model.objects.meta import condition
 from kubemend.model.objects.node import Taint
@@ -60,22 +62,17 @@ class Search:
     """One snapshot's nodes with what is free on them, and the verdict on each waiting pod."""
 
     snapshot: Snapshot
-    _known: dict[str, Verdict | None] = field(default_factory=dict)
 
-    def ended(self, *stages: Stage) -> Iterator[tuple[Pod, Verdict]]:
-        """The waiting pods whose search ended at one of these stages."""
+    def ended(self, stage: Stage) -> Iterator[tuple[list[Pod], Verdict]]:
+        """The waiting pods whose search ended at this stage; those of one controller are alike and come together."""
+        alike: dict[str, list[Pod]] = defaultdict(list)
         for pod in waiting(self.snapshot):
-            verdict = self.verdict(pod)
-            if verdict is not None and verdict.stage in stages:
-                yield pod, verdict
-
-    def verdict(self, pod: Pod) -> Verdict | None:
-        """Where one pod's search ended; None when some node would take it. Pods of one controller are alike."""
-        controller = pod.metadata.controller
-        key = pod.metadata.uid if controller is None or claims_of(pod) else controller.uid
-        if key not in self._known:
-            self._known[key] = self._follow(pod)
-        return self._known[key]
+            controller = pod.metadata.controller
+            alike[pod.metadata.uid if controller is None or claims_of(pod) else controller.uid].append(pod)
+        for pods in alike.values():
+            verdict = self.verdict(pods[0])
+            if verdict is not None and verdict.stage == stage:
+                yield pods, verdict
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -99,7 +96,8 @@ class Search:
         """Whether pods of other namespaces weren't read, so that less may be free than it seems."""
         return self.snapshot.namespace is not None or any(u.kind == "Pod" for u in self.snapshot.unread)
 
-    def _follow(self, pod: Pod) -> Verdict | None:
+    def verdict(self, pod: Pod) -> Verdict | None:
+        """Where one pod's search ended; None when some node would take it."""
         spec, labels = pod.spec, pod.metadata.labels
         if _awaits_claim(self.snapshot, pod):
             return Verdict("claim")
@@ -156,6 +154,12 @@ def waiting(snapshot: Snapshot) -> Iterator[Pod]:
         reason = told.reason if told is not None and told.status == "False" else ""
         if reason == "Unschedulable" or (not reason and older(pod, snapshot)):
             yield pod
+
+
+def each(pods: list[Pod], first: Observation) -> Iterator[Observation]:
+    """What was observed of the first of these pods, said of every one of them; its first citation is the pod's own."""
+    for pod in pods:
+        yield msgspec.structs.replace(first, about=pod.ref, evidence=(said(pod), *first.evidence[1:]))
 
 
 def older(pod: Pod, snapshot: Snapshot, than: float = GRACE_S) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kubemend.model.finding import Observation, Severity, cite
@@ -10,7 +11,8 @@ from kubemend.model.objects.node import Taint
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import CONDITIONS, Search, repelling, said
+from kubemend.rules.scheduling.search import CONDITIONS, Search, each, repelling, said
+from kubemend.rules.workload.words import count
 
 _ROLE = "node-role.kubernetes.io/"
 
@@ -36,25 +38,31 @@ def taint_not_tolerated(snapshot: Snapshot) -> Iterator[Observation]:
     Taints are set on purpose: find out what the nodes are kept for before changing anything. If an earlier
     revision tolerated the taint, the toleration was lost and belongs back.
     """
-    for pod, verdict in Search(snapshot).ended("taint"):
+    for pods, verdict in Search(snapshot).ended("taint"):
+        pod = pods[0]
         held = [(node, taint) for node in verdict.nodes for taint in repelling(pod, node)]
         if not held:
             continue
         node, taint = _speaking(held)
         at = node.spec.taints.index(taint)
         value = f"={taint.value}" if taint.value else ""
-        yield Observation(
+        seen = Observation(
             about=pod.ref,
-            says=f"pod doesn't tolerate the taint {taint.key}{value}:{taint.effect}; all {len(verdict.nodes)} nodes it "
-            "could use are tainted against it",
+            says=f"pod doesn't tolerate the taint {taint.key}{value}:{taint.effect}; what it could "
+            f"use ({count(len(verdict.nodes), 'node')}) is tainted against it",
             evidence=(said(pod), cite(node, "spec", "taints", at, "key"), cite(node, "spec", "taints", at, "effect")),
             confidence=0.95,
             facts={"key": taint.key, "value": taint.value, "effect": taint.effect, "node": node.name},
             depends=tuple(n.ref for n, t in held if t.key.startswith(CONDITIONS)),
         )
+        yield from each(pods, seen)
 
 
 def _speaking(held: list[tuple[Node, Taint]]) -> tuple[Node, Taint]:
     """The taint to name: a control plane's is the last to be meant, the most frequent the first."""
-    count = [(t.key, t.value, t.effect) for _, t in held]
-    return min(held, key=lambda nt: (nt[1].key.startswith(_ROLE), -count.count((nt[1].key, nt[1].value, nt[1].effect))))
+    held_by = Counter(_name(t) for _, t in held)
+    return min(held, key=lambda nt: (nt[1].key.startswith(_ROLE), -held_by[_name(nt[1])]))
+
+
+def _name(taint: Taint) -> tuple[str, str, str]:
+    return taint.key, taint.value, taint.effect

@@ -13,6 +13,7 @@ from kubemend.model.pointer import pointer
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.service.selection import GRACE_S, age
+from kubemend.rules.workload.words import count
 
 Steps = tuple[str | int, ...]
 
@@ -80,7 +81,7 @@ def _missing(snapshot: Snapshot, ingress: Ingress, steps: Steps, backend: Ingres
 def _observation(ingress: Ingress, missing: list[Missing]) -> Observation:
     first = missing[0]
     hint = f" (did you mean {first.meant}?)" if first.meant else ""
-    more = f" (and {len(missing) - 1} more backends)" if len(missing) > 1 else ""
+    more = f" (and {count(len(missing) - 1, 'more backend')})" if len(missing) > 1 else ""
     return Observation(
         about=ingress.ref,
         says=f"sends traffic to {first.what} {first.wanted}, which doesn't exist{hint}{more}",

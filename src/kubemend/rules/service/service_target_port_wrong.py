@@ -14,6 +14,7 @@ from kubemend.model.objects.pod import ContainerPort
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.service.selection import OWNERS, WORKLOADS, Selection
+from kubemend.rules.workload.words import count
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _observation(service: Service, pods: list[Pod], wrong: list[Wrong]) -> Obser
     first = wrong[0]
     ports = sorted({p.container_port for pod in pods for p in _declared(pod)})
     kind = "named port" if isinstance(first.target, str) else "port"
-    more = f" (and {len(wrong) - 1} more ports)" if len(wrong) > 1 else ""
+    more = f" (and {count(len(wrong) - 1, 'more port')})" if len(wrong) > 1 else ""
     evidence = [cite(service, "spec", "ports", w.index, "port") for w in wrong]
     evidence += [cite(service, "spec", "ports", w.index, "targetPort") for w in wrong if w.port.target_port is not None]
     at = next(i for i, c in enumerate(pods[0].spec.containers) if c.ports) if _in_app(pods[0]) else None
@@ -105,8 +106,8 @@ def _observation(service: Service, pods: list[Pod], wrong: list[Wrong]) -> Obser
         evidence.append(cite(pods[0], "spec", "containers", at, "ports", 0, "containerPort"))
     return Observation(
         about=service.ref,
-        says=f"port {first.port.port} sends to {kind} {first.target}, but the {len(pods)} selected pods declare "
-        f"{', '.join(map(str, ports))}{more}",
+        says=f"port {first.port.port} sends to {kind} {first.target}, but what it selects ({count(len(pods), 'pod')}) "
+        f"declares {', '.join(map(str, ports))}{more}",
         evidence=tuple(evidence),
         confidence=0.95 if isinstance(first.target, str) else 0.85,
         facts={

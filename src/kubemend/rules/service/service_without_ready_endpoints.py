@@ -11,6 +11,7 @@ from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.service.selection import GRACE_S, OWNERS, Selection
+from kubemend.rules.workload.words import count
 
 
 @rule("KM503", severity=Severity.ERROR, reads=(Service, Pod), uses=(EndpointSlice, *OWNERS))
@@ -38,7 +39,7 @@ def service_without_ready_endpoints(snapshot: Snapshot) -> Iterator[Observation]
         behind = tuple(dict.fromkeys(snapshot.top(p).ref for p in pods))
         yield Observation(
             about=service.ref,
-            says=f"none of the {len(pods)} pods it selects is ready",
+            says=f"selects {count(len(pods), 'pod')}, of which none is ready",
             evidence=tuple(cite(p, "status", "phase") for p in pods[:3]),
             confidence=0.9,
             facts={"workloads": tuple(str(r) for r in behind)},

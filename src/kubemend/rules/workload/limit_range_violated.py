@@ -13,6 +13,7 @@ from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
 from kubemend.rules.workload.creation import Lack, lacking, named
+from kubemend.rules.workload.words import count
 
 Amount = str | int | float
 
@@ -84,8 +85,8 @@ def _observation(lack: Lack, breach: Breach) -> Observation:
     most = "at most" if breach.bound == "max" else "at least"
     return Observation(
         about=lack.maker.ref,
-        says=f"{named(lack.maker)} lacks {lack.missing} pods: container {breach.container!r} asks for {breach.asked} "
-        f"{breach.resource}, LimitRange {breach.limits.name!r} allows {most} {breach.allowed}",
+        says=f"{named(lack.maker)} lacks {count(lack.missing, 'pod')}: container {breach.container!r} asks for "
+        f"{breach.asked} {breach.resource}, LimitRange {breach.limits.name!r} allows {most} {breach.allowed}",
         evidence=(cite(breach.limits, "spec", "limits", breach.index, breach.bound, breach.resource), *lack.cites),
         confidence=0.95 if lack.text else 0.8,
         facts={

@@ -15,6 +15,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
 from kubemend.rules.workload.creation import Lack, named, refused
 from kubemend.rules.workload.history import Earlier, fewer
+from kubemend.rules.workload.words import count
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _observation(lack: Lack, over: Overrun, before: Earlier | None) -> Observati
         cites.append(before.at)
     return Observation(
         about=lack.maker.ref,
-        says=f"{named(lack.maker)} lacks {lack.missing} pods: each takes {each} of {over.resource}, and quota "
+        says=f"{named(lack.maker)} lacks {count(lack.missing, 'pod')}: each takes {each} of {over.resource}, and quota "
         f"{quota.name!r} has {used} of {hard} in use",
         evidence=(*lack.cites, *cites),
         confidence=0.95,

@@ -10,6 +10,7 @@ from kubemend.model.objects import ContainerStatus, Deployment, Pod, ReplicaSet,
 from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot, revision_of
+from kubemend.rules.workload.words import count
 
 FAILING = frozenset(
     {
@@ -74,7 +75,7 @@ def _deployment(snapshot: Snapshot, deployment: Deployment) -> Iterator[Observat
     elif failing := _failing_beside_old(snapshot, revisions):
         yield Observation(
             about=deployment.ref,
-            says=f"{len(failing)} pods of the new revision are failing, and an older one is kept alive",
+            says=f"{count(len(failing), 'pod')} of the new revision failing, while an older one is kept alive",
             evidence=tuple(failing[:3]),
             confidence=0.85,
             facts=facts,
@@ -94,7 +95,7 @@ def _stateful_set(snapshot: Snapshot, stateful: StatefulSet) -> Iterator[Observa
         status = stateful.status
         yield Observation(
             about=stateful.ref,
-            says=f"{len(failing)} pods of the new revision are failing; {status.updated_replicas} of "
+            says=f"{count(len(failing), 'pod')} of the new revision failing; {status.updated_replicas} of "
             f"{stateful.spec.replicas} replicas are updated",
             evidence=(cite(stateful, "status", "updateRevision"), *failing[:3]),
             confidence=0.85,

@@ -11,6 +11,7 @@ from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
 from kubemend.rules.workload.creation import lacking, named
+from kubemend.rules.workload.words import count
 
 
 @rule(
@@ -43,7 +44,7 @@ def service_account_missing(snapshot: Snapshot) -> Iterator[Observation]:
         hint = f" (did you mean {meant!r}?)" if meant else ""
         yield Observation(
             about=lack.maker.ref,
-            says=f"{named(lack.maker)} lacks {lack.missing} pods: their service account {name!r} doesn't exist{hint}",
+            says=f"{named(lack.maker)} lacks {count(lack.missing, 'pod')}: service account {name!r} is missing{hint}",
             evidence=(cite(lack.maker, "spec", "template", "spec", "serviceAccountName"), *lack.cites),
             confidence=0.95 if lack.text else 0.85,
             facts={"name": name, "near": meant},

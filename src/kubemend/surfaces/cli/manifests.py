@@ -1,4 +1,4 @@
-"""Kubernetes roles made from what rules and strategies declare: exactly that, so nothing has to be kept in step by hand."""
+"""Kubernetes roles made from what rules and strategies declare: exactly that, and nothing kept in step by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def manifests(role: str, permissions: Iterable[Access], *, namespace: str | None
 
     role: "viewer" or "fixer". What has no namespace (nodes, volumes …) always needs a ClusterRole.
     """
-    wide, narrow = [], []
+    wide: list[Access] = []
+    narrow: list[Access] = []
     for access in sorted(set(permissions)):
         (narrow if namespace is not None and _namespaced(access) else wide).append(access)
     name, home = f"kubemend-{role}", namespace or HOME

@@ -49,11 +49,15 @@ async def own(bench: Bench, repair_id: str) -> Repair:
 
 
 def approving(repair: Repair, access: Access) -> str:
-    """The command that approves a waiting repair and has it carried out, on the same cluster and ledger."""
-    words = ["kubemend approvals approve", repair.id, "--allow-changes"]
+    """The command that approves a waiting repair and has it carried out."""
+    return writing(f"approvals approve {repair.id}", access)
+
+
+def writing(command: str, access: Access) -> str:
+    """A command that may write, on the same cluster and ledger as this one."""
     given = (("--kubeconfig", access.kubeconfig), ("--context", access.context), ("--store", access.store))
-    words += [f"{option} {shlex.quote(str(value))}" for option, value in given if value is not None]
-    return " ".join(words)
+    options = [f"{option} {shlex.quote(str(value))}" for option, value in given if value is not None]
+    return " ".join(["kubemend", command, "--allow-changes", *options])
 
 
 async def checked(bench: Bench, plan: Plan, progress: Progress) -> bool:

@@ -25,23 +25,32 @@ Store = Annotated[
 
 @Parameter(name="*", group=CLUSTER)
 @dataclass(frozen=True, kw_only=True)
-class Access:
-    """Which cluster and namespace, as whom, and how far it may go."""
+class Place:
+    """Which cluster and namespace, as whom."""
 
     kubeconfig: Annotated[str | None, Parameter(help="Kubeconfig file; default $KUBECONFIG, else ~/.kube/config.")] = (
         None
     )
     context: Annotated[str | None, Parameter(help="Context of the kubeconfig.")] = None
     namespace: Annotated[str | None, Parameter(name=("--namespace", "-n"), help="Namespace.")] = None
-    all_namespaces: Annotated[bool, Parameter(name=("--all-namespaces", "-A"), help="All namespaces.")] = False
-    allow_changes: Annotated[bool, Parameter(group=WRITES, help="Write after a person's yes to each plan.")] = False
-    auto_fix: Annotated[bool, Parameter(group=WRITES, help="Write without asking where the policy allows it.")] = False
-    store: Store = None
+    all_namespaces: Annotated[
+        bool, Parameter(name=("--all-namespaces", "-A"), help="All namespaces, even if one is named.")
+    ] = False
 
     @property
     def scope(self) -> str | None:
         """The one namespace to look at, or None for all."""
         return None if self.all_namespaces else self.namespace
+
+
+@Parameter(name="*", group=CLUSTER)
+@dataclass(frozen=True, kw_only=True)
+class Access(Place):
+    """A place, and how far it may go there."""
+
+    allow_changes: Annotated[bool, Parameter(group=WRITES, help="Write after a person's yes to each plan.")] = False
+    auto_fix: Annotated[bool, Parameter(group=WRITES, help="Write without asking where the policy allows it.")] = False
+    store: Store = None
 
     @property
     def writes(self) -> bool:
@@ -49,5 +58,6 @@ class Access:
         return self.allow_changes or self.auto_fix
 
 
+HERE = Place()
 NOWHERE = Access()
 """No option given."""

@@ -36,8 +36,13 @@ def answer(form: str, data: Any, *table: RenderableType) -> None:
 
 def emit(data: Any, form: str) -> None:
     """Print data for programs on stdout, as "json" or else as YAML."""
-    plain = msgspec.to_builtins(data, str_keys=True)
+    plain = simple(data)
     write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n" if form == "json" else as_yaml(plain))
+
+
+def simple(data: Any) -> Any:
+    """The data in nothing but mappings, lists, texts, numbers and truth values; times as RFC 3339."""
+    return msgspec.to_builtins(data, str_keys=True)
 
 
 def write(text: str) -> None:
@@ -46,9 +51,10 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def as_yaml(*documents: Any) -> str:
-    """YAML with the keys in the order given."""
-    return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, default_flow_style=False, width=120)
+def as_yaml(*documents: Any, compact: bool = False) -> str:
+    """YAML with the keys in the order given. compact: what holds only plain values stands on one line."""
+    flow = None if compact else False
+    return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=120)
 
 
 def live(stream: IO[str]) -> bool:

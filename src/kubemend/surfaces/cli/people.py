@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import socket
 import sys
 
@@ -14,7 +15,10 @@ from kubemend.surfaces.cli import output
 
 def actor() -> str:
     """Who this is, for the audit trail: user and host."""
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = f"uid-{os.getuid()}"
     return f"{user}@{socket.gethostname()}"
 
 
@@ -38,8 +42,8 @@ async def _line() -> str | None:
     ready = asyncio.Event()
     try:
         loop.add_reader(sys.stdin, ready.set)
-    except OSError:
-        # A file or /dev/null can't be waited for, and never has to be.
+    except (OSError, ValueError):
+        # A file, /dev/null or text in memory can't be waited for, and never has to be.
         return sys.stdin.readline() or None
     try:
         await ready.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.status import Status
@@ -25,7 +26,8 @@ LONG = {
 class Progress:
     """The guard's `tell`: prints, and remembers the last repair that it was told of."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[Text], None] = output.say) -> None:
+        self._show = show
         self.last: Repair | None = None
         self._began = time.monotonic()
         self._state: State | None = None
@@ -35,10 +37,12 @@ class Progress:
         """Tell one thing of a repair."""
         self._rest()
         state = repair.state
+        if state is State.AWAITING_APPROVAL:
+            return  # whoever proposed it tells what it waits for
         new = self._state is not state
         self.last, self._state = repair, state
         name = state.value.replace("_", " ") if new else ""
-        output.say(
+        self._show(
             Text.assemble(
                 (f"  {self.elapsed:>6.1f}s  ", "dim"),
                 (f"{name:<12}", STYLES.get(state, "blue")),
@@ -63,7 +67,7 @@ class Progress:
     def note(self, text: str) -> None:
         """Say something that is not the guard's."""
         self._rest()
-        output.say(Text(f"  {self.elapsed:>6.1f}s  {line(text)}"))
+        self._show(Text(f"  {self.elapsed:>6.1f}s  {line(text)}"))
 
     def close(self) -> None:
         """The repair is over, or left alone."""

@@ -31,5 +31,5 @@ def fixer(*, namespace: Namespace = None) -> int:
 
 
 def _print(role: str, permissions: frozenset[Access], namespace: str | None) -> int:
-    out.write(out.as_yaml(*manifests(role, permissions, namespace=namespace)))
+    out.write(out.as_yaml(*manifests(role, permissions, namespace=namespace), compact=True))
     return 0

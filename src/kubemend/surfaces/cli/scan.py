@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from kubemend.cluster.collector import collect
+from kubemend.cluster.files import load
 from kubemend.engine import catalogue
 from kubemend.model.finding import Severity
 from kubemend.model.snapshot import Snapshot
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.exits import Exit
-from kubemend.surfaces.cli.options import NOWHERE, RECORDS, Access
+from kubemend.surfaces.cli.options import HERE, RECORDS, Place
 from kubemend.surfaces.cli.render import html, junit, prometheus, sarif
 from kubemend.surfaces.cli.render import scan as render
 from kubemend.surfaces.cli.scanning import baseline as fingerprints
@@ -26,7 +28,9 @@ FILES = {"junit": junit.junit, "sarif": sarif.sarif, "html": html.html, "prometh
 
 async def scan(
     *,
-    exclude_namespace: Annotated[tuple[str, ...], Parameter(help="Leave this namespace out. May be repeated.")] = (),
+    exclude_namespace: Annotated[
+        tuple[str, ...], Parameter(show_default=False, help="Leave this namespace out. May be repeated.")
+    ] = (),
     snapshot: Annotated[Path | None, Parameter(help="Judge this snapshot file or directory, not a cluster.")] = None,
     baseline: Annotated[Path | None, Parameter(help="Leave out what this earlier `scan -o json` has already.")] = None,
     fail_on: Annotated[
@@ -36,26 +40,26 @@ async def scan(
     output: Annotated[
         Shape, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the scan.")
     ] = "table",
-    access: Access = NOWHERE,
+    place: Place = HERE,
 ) -> int:
     """Find what is broken now, with cause and evidence.
 
     Looks at all namespaces unless one is named. What could not be read is listed as not judged.
     """
     known = fingerprints(baseline) if baseline is not None else frozenset[str]()
-    seen, source = await _look(snapshot, access)
+    seen, source = await _look(snapshot, place)
     made = scanned(seen, source=source, exclude=exclude_namespace, known=known)
     _print(made, output)
     failed = fail_on is not None and made.worst is not None and made.worst >= Severity[fail_on.upper()]
     return Exit.FOUND if failed else Exit.OK
 
 
-async def _look(path: Path | None, access: Access) -> tuple[Snapshot, str]:
+async def _look(path: Path | None, place: Place) -> tuple[Snapshot, str]:
     if path is not None:
-        seen = await wiring().kept(path)
-        return (seen.within(access.scope) if access.scope else seen), str(path)
-    async with wiring().seat(access) as seat:
-        return await wiring().collected(seat, catalogue.kinds(), access.scope), seat.context
+        seen = await load(path)
+        return (seen.within(place.scope) if place.scope else seen), str(path)
+    async with wiring().seat(place) as seat:
+        return await collect(seat.reader, catalogue.kinds(), place.scope), seat.context
 
 
 def _print(scan: views.Scan, shape: Shape) -> None:

@@ -11,7 +11,7 @@ from kubemend.model.repair import State
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.exits import Exit
-from kubemend.surfaces.cli.mending import followed, own, take_over
+from kubemend.surfaces.cli.mending import followed, own, take_over, writing
 from kubemend.surfaces.cli.options import NOWHERE, Access, Output
 from kubemend.surfaces.cli.people import actor
 from kubemend.surfaces.cli.preview import done
@@ -37,9 +37,14 @@ async def undo(
         await take_over(bench, progress)
         found = await own(bench, repair)
         if not access.writes:
-            out.say(Text("read-only: nothing was written. This is what would be taken back:", style="yellow"))
+            out.say(
+                Text(
+                    "read-only: nothing was written. What would be taken back, and the command that does it:",
+                    style="yellow",
+                )
+            )
             out.show(*planned(found.plan, done(found), name=found.id))
-            out.say(Text("To take it back, add --allow-changes", style="cyan"))
+            out.say(Text(f"  {writing(f'undo {found.id}', access)}", style="cyan"))
             return Exit.REFUSED
         last = await followed(bench, bench.mender.guard.undo(found, actor=actor()), progress)
     out.answer(output, views.of_repair(last), ended(last))

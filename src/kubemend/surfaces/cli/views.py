@@ -12,9 +12,10 @@ from kubemend.model.finding import Cite, Diagnosis, Finding, NotJudged, Report, 
 from kubemend.model.plan import Plan
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair
-from kubemend.model.snapshot import Unread
+from kubemend.model.snapshot import Snapshot, Unread
 
 if TYPE_CHECKING:
+    from kubemend.engine.detector import Happened
     from kubemend.store.audit import Record
 
 View = dict[str, Any]
@@ -137,6 +138,27 @@ def of_repair(repair: Repair) -> View:
         "updated_at": repair.updated_at,
         "plan": of_plan(repair.plan),
     }
+
+
+def of_snapshot(snapshot: Snapshot) -> View:
+    """What a snapshot holds, in counts."""
+    return {
+        "cluster": snapshot.cluster,
+        "taken_at": snapshot.taken_at,
+        "namespace": snapshot.namespace,
+        "objects": {kind.__name__: len(held) for kind, held in snapshot.objects.items()},
+        "unread": [{"kind": u.kind, "namespace": u.namespace, "why": u.why} for u in snapshot.unread],
+    }
+
+
+def of_happened(event: Happened) -> View:
+    """One thing that a detector tells."""
+    seen: View = {"at": datetime.fromtimestamp(event.at, UTC), "what": event.what, "text": event.text}
+    if event.incident is not None:
+        seen["incident"] = msgspec.to_builtins(event.incident)
+    if event.repair is not None:
+        seen["repair"] = of_repair(event.repair)
+    return seen
 
 
 def of_record(record: Record) -> View:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from kubemend.cluster.reader import Reader
     from kubemend.engine.mender import Mender
-    from kubemend.model.objects import Obj
     from kubemend.model.repair import Repair
-    from kubemend.model.snapshot import Snapshot
     from kubemend.store.ledger import Ledger
-    from kubemend.surfaces.cli.options import Access
+    from kubemend.surfaces.cli.options import Access, Place
 
 Tell = Callable[["Repair", str], None]
 """Called with a repair and one line whenever the guard has something to tell of it."""
@@ -40,31 +38,45 @@ class Bench:
     mender: Mender
 
 
-@dataclass(frozen=True)
-class Practice:
-    """A running practice cluster. `apply` creates objects in it from outside, as kubectl would."""
+class Practice(Protocol):
+    """A running practice cluster, and a hand in it that is nobody's but the person's who plays with it."""
 
-    kubeconfig: Path
-    url: str
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        ...
+
+    @property
+    def kubeconfig(self) -> Path:
+        """How to get in."""
+        ...
+
+    async def create(self, manifest: dict[str, Any]) -> None:
+        """Create an object, as somebody with kubectl would."""
+        ...
+
+    async def apply(self, manifest: dict[str, Any]) -> None:
+        """Change an object that is there."""
+        ...
 
 
 class Wiring(Protocol):
     """How a command gets at the other rooms."""
 
-    def seat(self, access: Access) -> AbstractAsyncContextManager[Seat]:
+    def seat(self, place: Place) -> AbstractAsyncContextManager[Seat]:
         """A cluster to read."""
         ...
 
-    async def collected(self, seat: Seat, kinds: Sequence[type[Obj]], scope: str | None) -> Snapshot:
-        """Read these kinds once. scope: the one namespace to read, None for all."""
+    def bench(
+        self, access: Access, *, scope: str | None, tell: Tell, patience_s: float = 8.0
+    ) -> AbstractAsyncContextManager[Bench]:
+        """A cluster to mend. scope: the one namespace to watch, None for all. patience_s: see the guard's `verify`."""
         ...
 
-    async def kept(self, path: Path) -> Snapshot:
-        """A snapshot from a file or directory."""
-        ...
-
-    def bench(self, access: Access, *, scope: str | None, tell: Tell) -> AbstractAsyncContextManager[Bench]:
-        """A cluster to mend. scope: the one namespace to watch, None for all."""
+    def practice(
+        self, *, nodes: int, pace: float, kubeconfig: Path | None = None
+    ) -> AbstractAsyncContextManager[Practice]:
+        """A practice cluster in this process, up while the block lasts. pace: real seconds per second of Kubernetes."""
         ...
 
     def ledger(self, store: Path | None) -> AbstractAsyncContextManager[Ledger]:

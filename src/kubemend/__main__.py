@@ -1,0 +1,7 @@
+"""`python -m kubemend`."""
+
+from __future__ import annotations
+
+from kubemend.app import main
+
+main()

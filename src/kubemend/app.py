@@ -1,0 +1,213 @@
+"""The one file that knows every room and puts them together; and the program's way in and out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kubemend import __version__
+from kubemend.surfaces.cli.commands import COMMANDS, GROUPS, page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cyclopts import App
+
+    from kubemend.cluster.connection import Connection
+    from kubemend.cluster.reader import Reader
+    from kubemend.engine.policy import Policy
+    from kubemend.store.ledger import Ledger
+    from kubemend.surfaces.cli.options import Access, Place
+    from kubemend.surfaces.cli.wiring import Bench, Seat, Tell
+
+# Imports below are made where they are needed: a command pays for the rooms it uses, and `--help` for none.
+# ruff: noqa: PLC0415
+
+
+class Rooms:
+    """The wiring of this program: which class of which room plays which part."""
+
+    @asynccontextmanager
+    async def seat(self, place: Place) -> AsyncIterator[Seat]:
+        """A cluster to read."""
+        from kubemend.cluster.reader import Reader
+        from kubemend.surfaces.cli.wiring import Seat
+
+        connection = _connection(place)
+        async with connection.open() as transport:
+            yield Seat(Reader(transport), connection.name, connection.server, connection.namespace)
+
+    @asynccontextmanager
+    async def bench(
+        self, access: Access, *, scope: str | None, tell: Tell, patience_s: float = 8.0
+    ) -> AsyncIterator[Bench]:
+        """A cluster to mend: reader, ledger, watch cache and guard, closed in the opposite order."""
+        from kubemend.cluster.reader import Reader
+        from kubemend.engine import catalogue
+        from kubemend.engine.guard.hands import hands
+        from kubemend.engine.guard.machine import Guard
+        from kubemend.engine.mender import Mender
+        from kubemend.engine.sight import open_sight
+        from kubemend.surfaces.cli.wiring import Bench, Seat
+
+        connection, policy = _connection(access), _policy(access)
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(connection.open())
+            reader = Reader(transport)
+            ledger = await stack.enter_async_context(self.ledger(access.store))
+            cluster = await identity(reader, connection.server)
+            if scope is None and not access.all_namespaces:
+                scope = await _reach(reader, connection.namespace)
+            sight = await stack.enter_async_context(open_sight(reader, catalogue.kinds(), namespace=scope))
+            guard = Guard(
+                cluster=cluster,
+                reader=reader,
+                hands=hands(reader, transport),
+                ledger=ledger,
+                sight=sight,
+                policy=policy,
+                rules=catalogue.rules(),
+                strategies=catalogue.strategies(),
+                tell=tell,
+                patience_s=patience_s,
+            )
+            mender = Mender(cluster=cluster, policy=policy, ledger=ledger, sight=sight, guard=guard)
+            yield Bench(Seat(reader, connection.name, connection.server, connection.namespace), mender)
+
+    @asynccontextmanager
+    async def ledger(self, store: Path | None) -> AsyncIterator[Ledger]:
+        """The ledger alone."""
+        from kubemend.store.ledger import open_ledger
+
+        async with open_ledger(store) as ledger:
+            yield ledger
+
+
+def _connection(place: Place) -> Connection:
+    from kubemend.cluster.connection import connect
+
+    return connect(kubeconfig=place.kubeconfig, context=place.context, namespace=place.namespace)
+
+
+def _policy(access: Access) -> Policy:
+    from kubemend.engine.policy import Mode, Policy
+
+    if access.auto_fix:
+        return Policy(mode=Mode.AUTO_FIX)
+    return Policy(mode=Mode.ALLOW_CHANGES if access.allow_changes else Mode.READ_ONLY)
+
+
+async def _reach(reader: Reader, namespace: str) -> str | None:
+    """All namespaces where they may be read, as None; else the one that is meant."""
+    from kubemend.model.access import Access as Permission
+
+    everywhere = await reader.allowed(Permission("list", "pods"))
+    return None if everywhere.allowed else namespace
+
+
+async def identity(reader: Reader, server: str) -> str:
+    """A cluster's name in the ledger: the uid of its namespace kube-system, the same from every kubeconfig.
+
+    Where that can't be read, a hash of the server's address, which is the same from most. Raises what the cluster
+    raises when it can't be reached at all.
+    """
+    import hashlib
+
+    from kubemend.cluster.errors import Forbidden, NotFound
+    from kubemend.model.ref import Ref
+
+    try:
+        found = await reader.get(Ref("Namespace", "", "kube-system"))
+    except (Forbidden, NotFound):
+        return "server-" + hashlib.sha256(server.encode()).hexdigest()[:16]
+    return str(found["metadata"]["uid"])
+
+
+def program() -> App:
+    """The command line. Commands are known by the place they are imported from, and imported when they are run."""
+    from cyclopts import App, Parameter
+
+    app = App(
+        name="kubemend",
+        version=f"kubemend {__version__}",
+        help_format="plaintext",
+        default_parameter=Parameter(negative=()),
+        print_error=False,
+        exit_on_error=False,
+    )
+    groups = {name: App(name=name, help=text) for name, text in GROUPS.items()}
+    for group in groups.values():
+        app.command(group)
+    for command in COMMANDS:
+        above, _, name = command.path.rpartition(" ")
+        (groups[above] if above else app).command(command.target, name=name, help=command.help)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line. Returns its exit status; tells errors on stderr."""
+    if list(arguments) in ([], ["--help"], ["-h"]):
+        sys.stdout.write(page() + "\n")
+        return 0
+    from kubemend.model.errors import KubemendError
+    from kubemend.surfaces.cli.exits import Exit, status_of
+    from kubemend.surfaces.cli.failure import tell, wants_json
+
+    try:
+        return _run(arguments)
+    except KubemendError as error:
+        tell(error, as_json=wants_json(arguments))
+        return status_of(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return Exit.INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    import asyncio
+    import inspect
+
+    from cyclopts import CycloptsError
+
+    from kubemend.model.errors import InvalidInput
+    from kubemend.surfaces.cli.wiring import wire
+
+    wire(Rooms())
+    _refuse_unknown(arguments)
+    try:
+        command, bound, _ = program().parse_args(list(arguments))
+    except CycloptsError as error:
+        raise InvalidInput(str(error).strip(), code="usage", hint="kubemend --help") from error
+    status = command(*bound.args, **bound.kwargs)
+    if inspect.iscoroutine(status):
+        status = asyncio.run(status)
+    return int(status or 0)
+
+
+def _refuse_unknown(arguments: Sequence[str]) -> None:
+    """Refuse a command that isn't there before the parser does, which would import them all to name them."""
+    from kubemend.kube.names import near
+    from kubemend.model.errors import InvalidInput
+
+    words = {c.path.partition(" ")[0] for c in COMMANDS}
+    if arguments[0].startswith("-") or arguments[0] in words:
+        return
+    guess = near(arguments[0], words)
+    hint = f"did you mean {guess}?" if guess else "kubemend --help lists them"
+    raise InvalidInput(f"there is no command {arguments[0]!r}", code="usage", hint=hint)
+
+
+def main() -> None:
+    """The program's entry point."""
+    try:
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)

@@ -1,0 +1,68 @@
+"""HTTP by aiohttp: requests in, answers and streams out. The one module here that needs the library."""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from kubemend.lab.apiserver.exchange import Answer, Stream
+
+GZIP_FROM: Final = 128 * 1024
+"""Bytes from which an answer is compressed for a client that takes it so (as the API server does)."""
+BODY_LIMIT: Final = 3 * 1024 * 1024
+"""Bytes that a request may have (the API server's own limit)."""
+_STOP_S: Final = 0.1
+
+Serve = Callable[[web.Request], Awaitable[Answer | Stream]]
+
+
+async def listen(serve: Serve, port: int) -> web.AppRunner:
+    """Serve on 127.0.0.1; port 0 takes any free one. `cleanup` of what is returned ends it."""
+
+    async def carry(raw: web.Request) -> web.StreamResponse:
+        answer = await serve(raw)
+        return await _stream(raw, answer) if isinstance(answer, Stream) else _response(raw, answer)
+
+    app = web.Application(client_max_size=BODY_LIMIT)
+    app.router.add_route("*", "/{path:.*}", carry)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner
+
+
+def _response(raw: web.Request, answer: Answer) -> web.Response:
+    told = answer.body.encode() if isinstance(answer.body, str) else msgspec.json.encode(answer.body)
+    response = web.Response(status=answer.code, headers={**answer.headers, **_common(answer.content_type)})
+    for warning in answer.warnings:
+        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{quoted}"')
+    if len(told) > GZIP_FROM and "gzip" in raw.headers.get("Accept-Encoding", ""):
+        packer = zlib.compressobj(1, wbits=31)
+        told = packer.compress(told) + packer.flush()
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+    response.body = told
+    return response
+
+
+def _common(content_type: str) -> dict[str, str]:
+    return {"Content-Type": content_type, "Audit-Id": str(uuid.uuid4()), "Cache-Control": "no-cache, private"}
+
+
+async def _stream(raw: web.Request, answer: Stream) -> web.StreamResponse:
+    response = web.StreamResponse(headers=_common(answer.content_type))
+    response.enable_chunked_encoding()
+    await response.prepare(raw)
+    try:
+        async for chunk in answer.chunks:
+            await response.write(chunk)
+    except ConnectionResetError:
+        return response
+    await response.write_eof()
+    return response
