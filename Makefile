@@ -38,7 +38,7 @@ check: setup ## format, lint, types, import directions, generated pages
 	@$(RUN)/lint-imports --no-logo --config pyproject.toml >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(RUN)/python docs/generate.py --check
 	@! command -v go >/dev/null || (cd testbed && test -z "$$(gofmt -l . | tee /dev/stderr)" && \
-		go vet ./internal/... && go test ./internal/... >/dev/null)
+		go vet ./internal/... && { told=$$(go test ./internal/...) || { echo "$$told"; exit 1; }; })
 
 cluster: setup ## run a real control plane with node stand-ins until Ctrl-C (NODES=3)
 	@$(RUN)/python -m testbed.cluster --nodes $(or $(NODES),3)

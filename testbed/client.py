@@ -39,7 +39,7 @@ class ClientApi:
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object, or None when there is none."""
         try:
-            return _decoded(await self._transport.get(resource(kind).path(namespace, name)))
+            return _decoded(await self._transport.get(resource(kind).object(namespace, name)))
         except NotFound:
             return None
 
@@ -64,12 +64,12 @@ class ClientApi:
 
     async def create(self, obj: Object) -> Object:
         """Create; the API's own error when it is there already or refused by admission."""
-        path = resource(obj["kind"]).path(namespace(obj))
+        path = resource(obj["kind"]).collection(namespace(obj))
         return _decoded(await self._transport.send("POST", path, obj, params=MANAGER))
 
     async def patch(self, obj: Object, body: Object, *, subresource: str = "") -> Object:
         """JSON merge patch of one object."""
-        path = resource(obj["kind"]).path(namespace(obj), name(obj), subresource)
+        path = resource(obj["kind"]).object(namespace(obj), name(obj), subresource)
         answer = await self._transport.send("PATCH", path, body, content_type=MERGE_PATCH, params=MANAGER)
         return _decoded(answer)
 
@@ -79,7 +79,7 @@ class ClientApi:
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         try:
-            await self._transport.send("DELETE", resource(obj["kind"]).path(namespace(obj), name(obj)), options)
+            await self._transport.send("DELETE", resource(obj["kind"]).object(namespace(obj), name(obj)), options)
         except (NotFound, Conflict):
             return
 
@@ -88,7 +88,7 @@ class ClientApi:
         found: Objects = []
         params: tuple[tuple[str, str], ...] = (("limit", str(PAGE)),)
         while True:
-            page = _decoded(await self._transport.get(resource(kind).path(namespace), params))
+            page = _decoded(await self._transport.get(resource(kind).collection(namespace), params))
             # Items of a list don't say what they are: the list does.
             found += [{"kind": kind, "apiVersion": page["apiVersion"], **item} for item in page.get("items") or ()]
             if not (token := page["metadata"].get("continue")):
@@ -133,7 +133,7 @@ class ClientApi:
 
     async def _stream(self, kind: str, version: str) -> AsyncIterator[tuple[Any, Object]]:
         """The events of one watch request."""
-        path = resource(kind).path()
+        path = resource(kind).collection()
         params = (("watch", "1"), ("allowWatchBookmarks", "true"), ("resourceVersion", version))
         rest = b""
         async with self._transport.stream(path, (*params, ("timeoutSeconds", str(WATCH_S)))) as chunks:

@@ -35,8 +35,14 @@ class ControlPlane:
         self._ready: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
+        # A process group of its own keeps Ctrl-C away: the pipe tells it when to stop.
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
         )
         assert self._process.stdout is not None
         try:

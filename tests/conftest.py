@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from kubemend.lab.cluster import PracticeCluster
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -72,6 +76,15 @@ def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A real control plane without nodes, shared by the session: a test works in a namespace of its own."""
     with ControlPlane(programs, tmp_path_factory.mktemp("plane")) as plane:
         yield plane
+
+
+@pytest.fixture
+async def practice() -> AsyncIterator[PracticeCluster]:
+    """A practice cluster of the test's own: three nodes, ready, in this event loop."""
+    from kubemend.lab.cluster import PracticeCluster
+
+    async with PracticeCluster() as cluster:
+        yield cluster
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

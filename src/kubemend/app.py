@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubemend import __version__
 from kubemend.surfaces.cli.commands import COMMANDS, GROUPS, page
@@ -20,12 +20,28 @@ if TYPE_CHECKING:
     from kubemend.cluster.connection import Connection
     from kubemend.cluster.reader import Reader
     from kubemend.engine.policy import Policy
+    from kubemend.lab.cluster import PracticeCluster
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
-    from kubemend.surfaces.cli.wiring import Bench, Seat, Tell
+    from kubemend.surfaces.cli.wiring import Bench, Practice, Seat, Tell
 
 # Imports below are made where they are needed: a command pays for the rooms it uses, and `--help` for none.
 # ruff: noqa: PLC0415
+
+
+class Playground:
+    """A practice cluster as the commands see it."""
+
+    def __init__(self, cluster: PracticeCluster, kubeconfig: Path) -> None:
+        self._cluster, self.kubeconfig, self.url = cluster, kubeconfig, cluster.url
+
+    async def create(self, manifest: dict[str, Any]) -> None:
+        """Create an object from outside of kubemend."""
+        await self._cluster.api.create(manifest)
+
+    async def apply(self, manifest: dict[str, Any]) -> None:
+        """Change an object from outside of kubemend."""
+        await self._cluster.api.patch(manifest, manifest)
 
 
 class Rooms:
@@ -52,6 +68,7 @@ class Rooms:
         from kubemend.engine.guard.machine import Guard
         from kubemend.engine.mender import Mender
         from kubemend.engine.sight import open_sight
+        from kubemend.surfaces.cli.blind import refuse_blind
         from kubemend.surfaces.cli.wiring import Bench, Seat
 
         connection, policy = _connection(access), _policy(access)
@@ -63,6 +80,7 @@ class Rooms:
             if scope is None and not access.all_namespaces:
                 scope = await _reach(reader, connection.namespace)
             sight = await stack.enter_async_context(open_sight(reader, catalogue.kinds(), namespace=scope))
+            refuse_blind(sight.snapshot(), connection.name)
             guard = Guard(
                 cluster=cluster,
                 reader=reader,
@@ -79,12 +97,39 @@ class Rooms:
             yield Bench(Seat(reader, connection.name, connection.server, connection.namespace), mender)
 
     @asynccontextmanager
+    async def practice(self, *, nodes: int, pace: float, kubeconfig: Path | None = None) -> AsyncIterator[Practice]:
+        """A practice cluster in this process, with its kubeconfig in a file that goes when it goes."""
+        import json
+        import tempfile
+        from pathlib import Path
+
+        from kubemend.lab.cluster import PracticeCluster
+
+        with tempfile.TemporaryDirectory(prefix="kubemend-lab-") as folder:
+            path = kubeconfig or Path(folder) / "kubeconfig"
+            async with PracticeCluster(nodes, pace=pace) as cluster:
+                _write_private(path, json.dumps(cluster.kubeconfig()))
+                yield Playground(cluster, path)
+
+    @asynccontextmanager
     async def ledger(self, store: Path | None) -> AsyncIterator[Ledger]:
         """The ledger alone."""
         from kubemend.store.ledger import open_ledger
 
         async with open_ledger(store) as ledger:
             yield ledger
+
+
+def _write_private(path: Path, text: str) -> None:
+    """A new or emptied file that only its owner may read: it holds a token. InvalidInput when that can't be."""
+    from kubemend.model.errors import InvalidInput
+
+    try:
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"can't be written: {error.strerror}", code="path-unwritable", where=str(path)) from error
 
 
 def _connection(place: Place) -> Connection:

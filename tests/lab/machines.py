@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubemend.lab.apiserver.deletion import Deletion, delete
-from kubemend.lab.fields import condition, deleting, labels, name, ready, status
+from kubemend.lab.fields import condition, deleting, labels, name, ready, spec, status
 from kubemend.lab.kinds import BY_KIND
 from kubemend.lab.local import LocalApi
 from kubemend.lab.machinery import Machinery, until
@@ -77,8 +77,10 @@ async def running(*, nodes: Iterable[str] = ("lab-1",), pace: float = PACE) -> A
     await api.create(account)
     machinery = Machinery(api, BY_KIND, pace=pace, logs=store.logs, usage=store.usage)
     await machinery.start(nodes)
+    lab = Lab(store, api, machinery)
     try:
-        yield Lab(store, api, machinery)
+        await lab.until(lambda _seen: not any(spec(n).get("taints") for n in store.all("Node")))
+        yield lab
     finally:
         await machinery.stop()
 

@@ -86,6 +86,17 @@ async def test_a_bad_image_gets_stuck_with_the_old_pods_left_available():
         await lab.until(told("Deployment", "web", "Progressing", "NewReplicaSetAvailable"))
 
 
+async def test_a_revision_that_dies_at_once_never_replaces_an_available_pod():
+    async with running() as lab:
+        await lab.create(workload("Deployment", replicas=1))
+        before = names((await lab.until(rolled_out(1)), *lab.pods()))
+        dying = {**container("busybox:1.36"), "command": ["sh", "-c", "exit 3"]}
+        await lab.patch("Deployment", "web", {"spec": {"template": {"spec": {"containers": [dying]}}}})
+        crashed = await lab.until(lambda seen: [p for p in seen.all("Pod", SPACE) if "CrashLoopBackOff" in str(p)])
+        assert not any(s["ready"] for p in crashed for s in status(p)["containerStatuses"])
+        assert set(before[1:]) < set(names(lab.pods()))
+
+
 async def test_recreate_ends_all_old_pods_before_it_makes_new_ones():
     async with running() as lab:
         await lab.create(workload("Deployment", replicas=2, strategy={"type": "Recreate"}))

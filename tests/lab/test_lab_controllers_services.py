@@ -138,6 +138,8 @@ async def test_a_claim_takes_the_smallest_volume_that_fits():
         bound = await lab.until(phase("PersistentVolumeClaim", "data", "Bound"))
         assert spec(bound)["volumeName"] == "fitting"
         await lab.delete("PersistentVolume", "fitting", space="")
+        assert lab.find("PersistentVolume", "fitting", "")
+        await lab.patch("PersistentVolume", "fitting", {"metadata": {"finalizers": []}}, space="")
         await lab.until(phase("PersistentVolumeClaim", "data", "Lost"))
 
 
@@ -159,7 +161,6 @@ async def test_a_claim_in_use_stays_until_its_pod_is_gone():
         volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
         await lab.create(pod(spec={"volumes": volumes}))
         await lab.until(is_ready("one"))
-        await lab.patch("PersistentVolumeClaim", "data", {"metadata": {"finalizers": ["kubernetes.io/pvc-protection"]}})
         await lab.delete("PersistentVolumeClaim", "data")
         assert lab.find("PersistentVolumeClaim", "data")
         await lab.delete("Pod", "one")

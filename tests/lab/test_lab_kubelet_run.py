@@ -40,11 +40,8 @@ async def test_a_crash_loop_counts_restarts_and_waits_longer_each_time():
         assert first["restartCount"] == 1
         assert first["lastState"]["terminated"]["exitCode"] == 3
         assert lab.events("one", "BackOff")[0].startswith("Back-off restarting failed container main in pod one_shop(")
-        await lab.until(
-            lambda seen: any(
-                "back-off 20s" in str(s["state"]) and s["restartCount"] == 2 for s in containers(seen, "one")
-            )
-        )
+        await lab.until(lambda seen: "back-off 20s" in str(containers(seen, "one")[0]["state"]))
+        assert containers(lab.store, "one")[0]["restartCount"] == 2
         assert (status(lab.get("Pod", "one"))["phase"], lab.logs("one", previous=True)) == ("Running", ["dying"])
 
 

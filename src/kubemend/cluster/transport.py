@@ -137,7 +137,7 @@ class Transport:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of a GET as it comes, without end. TimedOut when no byte came for `silence` seconds."""
         quiet = silence or self.timing.silence
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=self.timing.connect, sock_read=quiet)
+        limits = aiohttp.ClientTimeout(total=None, connect=self.timing.connect, sock_read=quiet)
         asked = _Request("GET", path, params, {"Accept": JSON}, 0.0)
         answer = await self._with_login(lambda credential: self._begun(asked, credential, limits))
         try:

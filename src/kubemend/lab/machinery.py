@@ -62,8 +62,10 @@ class NotReached(KubemendError):
 class Machinery:
     """All components over one API. kinds: what there is, so that garbage and namespaces are emptied of every kind."""
 
-    def __init__(self, api: Api, kinds: Iterable[str], *, pace: float, logs: Logs, usage: Usage) -> None:
-        self.api, self.pace = api, pace
+    def __init__(
+        self, api: Api, kinds: Iterable[str], *, pace: float, logs: Logs, usage: Usage, images: Catalogue = CATALOGUE
+    ) -> None:
+        self.api, self.pace, self._images = api, pace, images
         self.seen = Informer(api, [k for k in kinds if k != "Event"])
         self.nodes: dict[str, NodeStandIn] = {}
         self._logs, self._usage = logs, usage
@@ -88,12 +90,7 @@ class Machinery:
         await self.seen.stop()
 
     async def add_node(
-        self,
-        name: str,
-        *,
-        capacity: Mapping[str, str] = CAPACITY,
-        labels: Mapping[str, str] | None = None,
-        images: Catalogue = CATALOGUE,
+        self, name: str, *, capacity: Mapping[str, str] = CAPACITY, labels: Mapping[str, str] | None = None
     ) -> NodeStandIn:
         """One more node."""
         node = self.nodes[name] = NodeStandIn(
@@ -104,7 +101,7 @@ class Machinery:
             pace=self.pace,
             logs=self._logs,
             usage=self._usage,
-            images=images,
+            images=self._images,
         )
         await node.start()
         return node

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 import msgspec
 
@@ -51,10 +52,15 @@ class Site:
     node: Node
     pods: tuple[Pod, ...]
 
-    @property
+    @cached_property
     def room(self) -> dict[str, Decimal]:
         """What is left on it."""
         return free(self.node, self.pods)
+
+    @cached_property
+    def size(self) -> dict[str, Decimal]:
+        """What would be left if it were empty."""
+        return free(self.node, ())
 
 
 def refusals(pod: Pod, site: Site, sites: Sequence[Site], volumes: Iterable[Object] = ()) -> tuple[str, ...]:
@@ -121,12 +127,13 @@ def _siblings(pod: Pod, site: Site) -> int:
 
 
 def _filled(pod: Pod, site: Site) -> Decimal:
-    room, wanted = site.room, requests(pod.spec)
+    wanted, nothing = requests(pod.spec), Decimal()
     shares = []
     for name in ("cpu", "memory"):
-        total = free(site.node, ()).get(name, Decimal())
-        shares.append(1 - (room.get(name, Decimal()) - wanted.get(name, Decimal())) / total if total else Decimal(1))
-    return sum(shares, Decimal())
+        total = site.size.get(name, nothing)
+        left = site.room.get(name, nothing) - wanted.get(name, nothing)
+        shares.append(1 - left / total if total else Decimal(1))
+    return sum(shares, nothing)
 
 
 def message(reasons: Mapping[str, tuple[str, ...]]) -> str:

@@ -20,7 +20,6 @@ from kubemend.lab.fields import (
     spec,
     status,
     uid,
-    version,
     with_condition,
 )
 from kubemend.lab.placement import Site, best, blocked, message, ours, outlook, refusals, resolvable, victims
@@ -37,7 +36,7 @@ class Scheduler(Worker[Key]):
     def __init__(self, world: World) -> None:
         self._unplaced: dict[Key, None] = {}
         self._on: dict[str, dict[str, Pod]] = {}
-        self._nodes: dict[str, tuple[int, Node]] = {}
+        self._kept: dict[str, Site] = {}
         super().__init__(world)
 
     def notice(self, change: Change, obj: Object, before: Object | None) -> None:
@@ -45,15 +44,15 @@ class Scheduler(Worker[Key]):
         if obj["kind"] == "Pod":
             self._pod(change, obj, before)
         elif obj["kind"] == "Node":
-            if change == "DELETED":
-                self._nodes.pop(name(obj), None)
-            elif before is None or outlook(obj) != outlook(before):
+            if change == "DELETED" or before is None or outlook(obj) != outlook(before):
+                self._kept.pop(name(obj), None)
                 self._again()
         elif obj["kind"] in _STORAGE:
             self._again()
 
     def _pod(self, change: Change, pod: Object, before: Object | None) -> None:
         there = self._on.setdefault(spec(pod).get("nodeName", ""), {})
+        self._kept.pop(spec(pod).get("nodeName", ""), None)
         held = there.pop(uid(pod), None) is not None
         alive = change != "DELETED" and not finished(pod)
         if spec(pod).get("nodeName"):
@@ -92,17 +91,14 @@ class Scheduler(Worker[Key]):
         return None
 
     def _sites(self) -> list[Site]:
-        return [
-            Site(self._node(node), tuple(self._on.get(name(node), {}).values()))
-            for node in self.seen.all("Node")
-            if not deleting(node)
-        ]
+        return [self._site(node) for node in self.seen.all("Node") if not deleting(node)]
 
-    def _node(self, node: Object) -> Node:
-        held = self._nodes.get(name(node))
-        if held is None or held[0] != version(node):
-            held = self._nodes[name(node)] = (version(node), msgspec.convert(node, Node))
-        return held[1]
+    def _site(self, node: Object) -> Site:
+        """A node with its pods, kept until either changes in what matters here."""
+        if (site := self._kept.get(name(node))) is None:
+            pods = tuple(self._on.get(name(node), {}).values())
+            site = self._kept[name(node)] = Site(msgspec.convert(node, Node), pods)
+        return site
 
     def _lacking(self, pod: Object, claims: Sequence[Object]) -> str:
         """What its claims lack, whatever the node; "" when nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -49,9 +50,12 @@ class PracticeServer:
     store: what it serves; components in the same process share it through `kubemend.lab.local.LocalApi`.
     audit: every request for a change, oldest first, refused ones too. Reviews aren't changes.
     url: where it listens, once started.
+    secure: speak TLS, without which kubectl sends no token and is nobody.
+    bookmark_every: seconds between bookmarks on a watch.
     """
 
-    def __init__(self, store: Store | None = None, *, bookmark_every: float = BOOKMARK_S) -> None:
+    def __init__(self, store: Store | None = None, *, secure: bool = True, bookmark_every: float = BOOKMARK_S) -> None:
+        self._secure, self._authority = secure, b""
         self.store = store or Store()
         self.audit: list[Audited] = []
         self.url = ""
@@ -74,11 +78,12 @@ class PracticeServer:
         return self._tokens.issue(self._registry.found(BY_KIND["ServiceAccount"], namespace, name), TOKEN_S)
 
     def kubeconfig(self, token: str = "") -> dict[str, Any]:
-        """A kubeconfig for this server, for the admin or whoever has the token."""
+        """A kubeconfig for this server, for the admin or whoever has the token. Only once it is started."""
+        trust = {"certificate-authority-data": base64.b64encode(self._authority).decode()} if self._secure else {}
         return {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "practice", "cluster": {"server": self.url}}],
+            "clusters": [{"name": "practice", "cluster": {"server": self.url, **trust}}],
             "users": [{"name": "practice", "user": {"token": token or self.admin_token}}],
             "contexts": [{"name": "practice", "context": {"cluster": "practice", "user": "practice"}}],
             "current-context": "practice",
@@ -86,11 +91,15 @@ class PracticeServer:
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1, on any free port unless one is given."""
-        from kubemend.lab.apiserver import carrier  # noqa: PLC0415 (aiohttp is slow to import, and needed only here)
+        # Both are slow to import, and needed by a started server alone.
+        from kubemend.lab.apiserver.carrier import listen  # noqa: PLC0415
+        from kubemend.lab.apiserver.certificate import certificate  # noqa: PLC0415
 
-        self._runner = await carrier.listen(self._serve, port)
+        own = certificate() if self._secure else None
+        self._authority = own.authority if own else b""
+        self._runner = await listen(self._serve, port, own.context if own else None)
         host, bound = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{bound}"
+        self.url = f"{'https' if self._secure else 'http'}://{host}:{bound}"
 
     async def stop(self) -> None:
         """Listen no longer; watches end."""

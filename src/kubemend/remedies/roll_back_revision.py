@@ -17,6 +17,9 @@ SEASONED_S = 86400.0
 """Seconds after which a revision has had its time, so that what fails now has probably come from elsewhere."""
 
 
+START_S = 300.0
+"""Seconds that a pod of a new revision may take to become ready, unless the Deployment itself allows less."""
+
 REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -66,7 +69,18 @@ def _blameless(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment)
         return f"{pod.ref} is not of the newest revision"
     if well := thriving(pod, snapshot):
         return f"the newest revision works in {len(well)} other pods"
-    return None
+    return _starting(diagnosis, snapshot, deployment, pod)
+
+
+def _starting(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment, pod: Pod) -> str | None:
+    """Why a pod that merely isn't ready yet doesn't show that its revision is bad."""
+    facts = diagnosis.root.facts
+    if diagnosis.root.code != "KM112" or facts.get("expected") or facts.get("was_ready"):
+        return None
+    allowed = min(float(deployment.spec.progress_deadline_seconds), START_S)
+    since = pod.status.start_time or pod.metadata.creation_timestamp
+    given = (snapshot.taken_at - since).total_seconds() if since is not None else 0.0
+    return f"it may still be starting: {given:.0f} s of {allowed:.0f} s" if given < allowed else None
 
 
 def _planned(

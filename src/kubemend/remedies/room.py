@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from kubemend.kube.scheduling import affinity_misfit, free, misfit, requests
-from kubemend.model.objects import Node, Pod
-from kubemend.model.objects.meta import condition
-from kubemend.model.objects.pod import PodTemplate
+from kubemend.kube.selectors import matches
+from kubemend.model.objects import Node, Pod, PodSpec
+from kubemend.model.objects.meta import LabelSelector, condition
+from kubemend.model.objects.pod import Affinity, PodTemplate
 from kubemend.model.snapshot import Snapshot
 
 
@@ -63,14 +64,29 @@ class _Room:
 
     @cached_property
     def _concerned(self) -> list[Pod]:
-        """The pods that can matter: of the same namespace (of all, if the template has terms), and those with terms."""
-        wide = self.template.spec.affinity is not None
+        """The pods that can matter: those the template wants to be with or away from, those that want it away."""
+        mine, labels = _wanted(self.template.spec), self.template.metadata.labels
         pods = self.snapshot.all(Pod)
-        return [p for p in pods if wide or p.namespace == self.namespace or p.spec.affinity is not None]
+        return [p for p in pods if any(matches(s, p.metadata.labels) for s in mine) or _unwelcome(p, labels)]
 
     def _suits(self, node: Node) -> bool:
         spec, labels = self.template.spec, self.template.metadata.labels
         return not affinity_misfit(spec, self.namespace, labels, node, self.snapshot.all(Node), self._concerned)
+
+
+def _wanted(spec: PodSpec) -> list[LabelSelector | None]:
+    """The labels of other pods that a pod's required terms and hard spread constraints speak of."""
+    affinity = spec.affinity or Affinity()
+    rules = [a for a in (affinity.pod_affinity, affinity.pod_anti_affinity) if a is not None]
+    terms = [t.label_selector for a in rules for t in a.required_during_scheduling_ignored_during_execution]
+    return terms + [c.label_selector for c in spec.topology_spread_constraints]
+
+
+def _unwelcome(pod: Pod, labels: dict[str, str]) -> bool:
+    """Whether a pod that is there wants pods with these labels away, in whatever namespace."""
+    anti = pod.spec.affinity.pod_anti_affinity if pod.spec.affinity else None
+    terms = anti.required_during_scheduling_ignored_during_execution if anti else ()
+    return any(matches(t.label_selector, labels) for t in terms)
 
 
 def _ready(node: Node) -> bool:

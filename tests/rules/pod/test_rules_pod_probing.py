@@ -22,7 +22,8 @@ def http(port: int | str = 8080, path: str = "/", **fields: int) -> dict[str, An
 @pytest.mark.parametrize(
     ("message", "symptom"),
     [
-        ("Liveness probe failed: HTTP probe failed with statuscode: 500", "status"),
+        ("Liveness probe failed: HTTP probe failed with statuscode: 404", "status"),
+        ("Liveness probe failed: HTTP probe failed with statuscode: 503", "unwell"),
         (
             'Liveness probe failed: Get "http://10.0.0.9:80/": dial tcp 10.0.0.9:80: connect: connection refused',
             "refused",
@@ -59,6 +60,11 @@ def test_of_several_ports_the_one_the_other_probe_asks_is_expected():
     found = flaw(declared, "livenessProbe", "refused", before=None, other=True)
     assert (found.kind, found.expected, found.proof) == ("port", "9090", "probe")
     assert flaw(declared, "livenessProbe", "refused", before=None, other=False).expected == ""
+
+
+def test_a_program_that_says_it_is_unwell_is_believed():
+    declared = container(livenessProbe=http(path="/healthz"), readinessProbe=http(path="/ready"))
+    assert flaw(declared, "livenessProbe", "unwell", before=None, other=True).kind == "unknown"
 
 
 def test_a_probe_that_fails_too_is_no_model():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import uuid
 import zlib
 from collections.abc import Awaitable, Callable
@@ -21,8 +22,8 @@ _STOP_S: Final = 0.1
 Serve = Callable[[web.Request], Awaitable[Answer | Stream]]
 
 
-async def listen(serve: Serve, port: int) -> web.AppRunner:
-    """Serve on 127.0.0.1; port 0 takes any free one. `cleanup` of what is returned ends it."""
+async def listen(serve: Serve, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
+    """Serve on 127.0.0.1, by TLS if there is a context; port 0 takes any free one. `cleanup` of the result ends it."""
 
     async def carry(raw: web.Request) -> web.StreamResponse:
         answer = await serve(raw)
@@ -32,7 +33,7 @@ async def listen(serve: Serve, port: int) -> web.AppRunner:
     app.router.add_route("*", "/{path:.*}", carry)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
     return runner
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from kubemend.lab.apiserver import protobuf
 from kubemend.lab.apiserver.access import Attributes, User
 from kubemend.lab.apiserver.decoding import Write
 from kubemend.lab.apiserver.routes import Route
@@ -44,8 +45,8 @@ class Request:
         if not self.body or (self.method != "DELETE" and self.route.part != "eviction"):
             return False
         try:
-            found = msgspec.json.decode(self.body, type=dict[str, Any])
-        except msgspec.DecodeError:
+            found = self.document("DeleteOptions")
+        except ApiError:
             return False
         return bool(found.get("dryRun") or (found.get("deleteOptions") or {}).get("dryRun"))
 
@@ -55,8 +56,10 @@ class Request:
 
     def document(self, kind: str) -> dict[str, Any]:
         """The body as one object. Raises `ApiError` (400, 415)."""
+        if self.content_type() == protobuf.MEDIA_TYPE:
+            return protobuf.parsed(self.body)
         if (self.content_type() or _MEDIA[0]) not in _MEDIA or not self.body:
-            accepted = ", ".join((*_MEDIA, "application/vnd.kubernetes.protobuf"))
+            accepted = ", ".join((*_MEDIA, protobuf.MEDIA_TYPE))
             told = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
             raise ApiError("UnsupportedMediaType", told)
         found = parsed(self.body, yaml_too=self.content_type() == _MEDIA[1])

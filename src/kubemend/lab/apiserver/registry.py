@@ -139,10 +139,11 @@ class Registry:
             return old
         if write.manager and entries is None:
             obj = ownership.noted(kind, old, obj, Author(write.manager, self.store.now(), part))
-        return self._stored(kind, obj, write)
+        return self._stored(kind, old, obj, write)
 
-    def _stored(self, kind: Kind, obj: Object, write: Write) -> Object:
+    def _stored(self, kind: Kind, old: Object, obj: Object, write: Write) -> Object:
         if write.dry_run:
+            obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
             return obj
         if finished(kind, obj):
             return self.store.drop(kind.storage, obj)

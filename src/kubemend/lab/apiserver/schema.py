@@ -1,6 +1,7 @@
 """The shape of every kind's fields: what decoding into Kubernetes' own types keeps, drops, fills in and refuses.
 
-`types.txt` beside this file holds, per type, its JSON fields and their types as Kubernetes 1.34 publishes them.
+`types.txt` beside this file holds, per type, its fields as Kubernetes 1.34 publishes them: the number in protobuf
+(of the messages from the outside in, where JSON has one object for several), the name in JSON, the type.
 A field's type: s text, i whole number, b boolean, f number, q quantity, x number or text, t time, m time with
 microseconds, y base64, * anything, [T] list, {T} map by text, or the name of another type. `?` marks a field whose
 zero value is kept, `!` one that is written even when it was absent; of other fields a zero value is dropped.
@@ -39,6 +40,7 @@ class Field:
     type: str
     keeps_zero: bool
     always: bool
+    numbers: tuple[int, ...]
 
     @cached_property
     def holds(self) -> bool:
@@ -58,8 +60,10 @@ def types() -> dict[str, dict[str, Field]]:
 
 
 def _field(text: str) -> Field:
-    name, _, type_ = text.partition(":")
-    return Field(name, type_.rstrip("?!"), keeps_zero=type_.endswith("?"), always=type_.endswith("!"))
+    place, _, rest = text.partition(".")
+    name, _, type_ = rest.partition(":")
+    numbers = tuple(map(int, place.split("/")))
+    return Field(name, type_.rstrip("?!"), type_.endswith("?"), type_.endswith("!"), numbers)
 
 
 def decode(kind: Kind, obj: Object) -> tuple[Object, list[str]]:

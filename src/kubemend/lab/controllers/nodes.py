@@ -29,7 +29,7 @@ from kubemend.model.objects.pod import Toleration
 
 GRACE_S = 50.0
 """Seconds without a sign of life until a node counts as unreachable (`--node-monitor-grace-period`)."""
-SLOWEST_PACE = 0.05
+SLOWEST_PACE = 0.02
 """Signs of life aren't sent more often than this pace makes them, so that a fast cluster is no busy one."""
 
 _UNREACHABLE, _NOT_READY = "node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"

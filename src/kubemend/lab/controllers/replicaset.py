@@ -72,7 +72,9 @@ class ReplicaSetController(Controller):
                 await self.recorder.warning(obj, "FailedCreate", f"Error creating: {refused.message}")
                 return refused
             await self.recorder.normal(obj, "SuccessfulCreate", f"Created pod: {name(made)}")
-        for pod in sorted(pods, key=lambda p: _worth(self.world, p))[: max(0, -missing)]:
+        if missing >= 0:
+            return None
+        for pod in sorted(pods, key=lambda p: _worth(self.world, p))[:-missing]:
             await self.seen.delete(pod)
             await self.recorder.normal(obj, "SuccessfulDelete", f"Deleted pod: {name(pod)}")
         return None

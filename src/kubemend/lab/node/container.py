@@ -21,6 +21,9 @@ from kubemend.lab.node.pull import Puller
 START_S, SETTLE_S = 0.3, 1.0
 """Seconds to start a container, and until the kubelet has noticed that one ended."""
 
+_NEVER = "1970-01-01T00:00:00Z"
+"""When a container was started that couldn't be."""
+
 
 class Container:
     """Runs one container for as long as its pod wants it. Its fields are what its status tells."""
@@ -37,6 +40,7 @@ class Container:
         self.process: Process | None = None
         self._known = bool(self.id)
         self._resumes = "running" in self.state
+        self._began: str = (self.state.get("running") or {}).get("startedAt") or _NEVER
         self._backoff: Backoff | None = None
         self._puller = Puller(seat.host, seat.changes, self._wait_for, self._say)
 
@@ -117,18 +121,22 @@ class Container:
             await self.seat.host.sleep(START_S)
             await self._say("Normal", "Started", f"Started container {self.name}")
             self.seat.host.turn_log(self.where)
-            self.state = {"running": {"startedAt": now()}}
+            self._began = now()
         process = self.process = self._process(image, env)
-        probed = self.spec
-        started = not probed.get("startupProbe")
-        ready = started and not probed.get("readinessProbe") and (not self.init or self.sidecar)
-        self.vitals = Vitals(ready, started)
-        self.seat.published()
+        life = Life(self.seat, lambda: self.spec, self.vitals, self._say)
         try:
-            return await Life(self.seat, lambda: self.spec, self.vitals, self._say).run(process, program, argv)
+            return await life.run(process, program, argv, noticed=self._noticed if fresh else None)
         finally:
             self.process = None
             self.seat.host.unmeter(self.where)
+
+    def _noticed(self) -> None:
+        """It runs: as far as the probes it has leave that open, it is started and ready."""
+        self.state = {"running": {"startedAt": self._began}}
+        self.vitals.started = not self.spec.get("startupProbe")
+        asked = self.vitals.started and not self.spec.get("readinessProbe")
+        self.vitals.ready = asked and (not self.init or self.sidecar)
+        self.seat.published()
 
     def _born(self, image: Image) -> bool:
         """Give a new life its identity; whether it is new, and not one that this node already ran."""
@@ -176,7 +184,7 @@ class Container:
         return End(128, "StartError", said)
 
     def _ended(self, end: End) -> None:
-        began = (self.state.get("running") or {}).get("startedAt") or "1970-01-01T00:00:00Z"
+        began = _NEVER if end.reason == "StartError" else self._began
         told = {"exitCode": end.code, "reason": end.word, "startedAt": began, "finishedAt": now()}
         message = {"message": end.message} if end.message else {}
         ended = {"terminated": {**told, **message, "containerID": self.id}}
@@ -184,7 +192,7 @@ class Container:
             self.last = ended
         else:
             self.state = ended
-        self.vitals = Vitals(ready=self.init and end.code == 0)
+        self.vitals.started, self.vitals.ready = False, self.init and end.code == 0
         self.seat.published()
 
     async def _back_off(self, *, fresh: bool) -> None:

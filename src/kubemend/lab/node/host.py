@@ -61,12 +61,12 @@ class Host:
     usage: Usage
     subnet: str
     pulled: set[str] = field(default_factory=set)
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2))
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def new_address(self) -> str:
-        """A pod's address in the node's subnet, not given out before within 64,000."""
-        number = next(self._numbers) % 64_000
-        return f"{self.subnet}.{number // 250}.{number % 250 + 2}"
+        """A pod's address in the node's subnet, not given out before within 250: more than a node holds at once."""
+        number = next(self._numbers)
+        return f"{self.subnet}.{number % 250 + 2}"
 
     async def sleep(self, seconds: float) -> None:
         """Let that much time of Kubernetes pass."""

@@ -12,6 +12,9 @@ from kubemend.lab.node.host import Host, Signal
 from kubemend.lab.node.probe import Target, delay, verdict
 from kubemend.lab.node.process import OutOfMemory, Process, Program
 
+NOTICE_S = 0.8
+"""Seconds until the kubelet sees that a container runs (it lists them each second); one that ends sooner never did."""
+
 _GOOD, _BAD, _EITHER = frozenset({True}), frozenset({False}), frozenset({True, False})
 
 
@@ -65,17 +68,25 @@ class Life:
     ) -> None:
         self._seat, self._container, self._vitals, self._say = seat, container, vitals, say
 
-    async def run(self, process: Process, program: Program, argv: list[str]) -> End:
-        """Run, probe, and watch for another image, all at once; the first to come to an end decides."""
-        tasks = [
-            asyncio.create_task(_main(process, program, argv)),
-            asyncio.create_task(self._probe(process)),
-            asyncio.create_task(self._outdated()),
-        ]
+    async def run(
+        self, process: Process, program: Program, argv: list[str], *, noticed: Callable[[], None] | None
+    ) -> End:
+        """Run, probe, and watch for another image, all at once; the first to come to an end decides.
+
+        noticed: called once it has run for so long that the kubelet sees it running; None when it was seen already.
+        """
+        main = asyncio.create_task(_main(process, program, argv))
+        tasks = [main]
         try:
+            if noticed is not None:
+                await asyncio.wait({main}, timeout=NOTICE_S * process.pace)
+                if main.done():
+                    return main.result()
+                noticed()
+            tasks += [asyncio.create_task(self._probe(process)), asyncio.create_task(self._outdated())]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if tasks[0].done():
-                return tasks[0].result()
+            if main.done():
+                return main.result()
             why = next(t for t in tasks if t.done()).result().message
             named = self._container()["name"]
             await self._say("Normal", "Killing", f"Container {named} {why}, will be restarted")

@@ -21,7 +21,7 @@ VERSION = "v1.34.4"
 BEAT_S = 10.0
 """Seconds between two signs of life (a quarter of the lease's duration, as kubelets have it)."""
 LEASE_S = 40
-SLOWEST_PACE = 0.05
+SLOWEST_PACE = 0.02
 """Signs of life come no faster than at this pace, so that a fast cluster is no busy one."""
 LEASES = "kube-node-lease"
 PRESSURE, STOPPED = f"{PREFIX}pressure", f"{PREFIX}stopped"

@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 
 from kubemend.lab.node.process import Process, find_program
-from kubemend.lab.node.syntax import Command, If, List, Loop, Node, SyntaxProblem, Word, parse
+from kubemend.lab.node.syntax import Command, If, List, Loop, Node, parse
+from kubemend.lab.node.words import SyntaxProblem, Word
 
 _TURN_S = 0.02
 """Least real time of one turn of a loop, so that a busy loop in a pod is none in this process."""

@@ -1,21 +1,14 @@
-"""Shell scripts as trees: words with what in them is still to be expanded, commands, lists, conditions, loops."""
+"""Shell scripts as trees: commands, lists, conditions, loops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-Word = tuple[tuple[str, bool], ...]
-"""Pieces of a word: (text, whether variables in it are expanded)."""
+from kubemend.lab.node.words import SyntaxProblem, Token, Word, shown, text, tokens
 
-_OPERATORS = ("&&", "||", ";;", ";", "&", "|", "(", ")", "\n", ">>", ">", "<")
 _RESERVED = frozenset({"if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "{", "}"})
 _SEPARATORS = frozenset({";", "\n", "&"})
 _CHAINS = frozenset({"&&", "||", "|"})
-
-
-class SyntaxProblem(Exception):
-    """The script can't be read; the message says at what."""
 
 
 @dataclass(frozen=True)
@@ -59,133 +52,37 @@ class Loop:
 
 
 Node = Command | List | If | Loop
-_Token = str | Word
-"""An operator as text, or a word."""
 
 
 def parse(script: str) -> Node:
     """Read a script. Raises `SyntaxProblem`."""
-    reader = _Reader(list(_tokens(script)))
+    reader = _Reader(list(tokens(script)))
     tree = reader.sequence(())
     if reader.more():
-        raise SyntaxProblem(f'unexpected "{_shown(reader.peek())}"')
+        raise SyntaxProblem(f'unexpected "{shown(reader.peek())}"')
     return tree
-
-
-def _tokens(script: str) -> Iterator[_Token]:
-    at = 0
-    while at < len(script):
-        char = script[at]
-        if char in " \t" or script.startswith("\\\n", at):
-            at += 1 if char in " \t" else 2
-        elif char == "#":
-            at = script.find("\n", at) if "\n" in script[at:] else len(script)
-        elif (operator := next((o for o in _OPERATORS if script.startswith(o, at)), None)) is not None:
-            yield operator
-            at += len(operator)
-        else:
-            word, at = _word(script, at)
-            yield word
-
-
-def _word(script: str, at: int) -> tuple[Word, int]:
-    pieces: list[tuple[str, bool]] = []
-    while at < len(script) and script[at] not in " \t\n;&|()<>":
-        if script[at] == "'":
-            end = _find(script, "'", at + 1)
-            pieces.append((script[at + 1 : end], False))
-            at = end + 1
-        elif script[at] == '"':
-            text, at = _quoted(script, at + 1)
-            pieces.extend(text)
-        elif script[at] == "\\" and at + 1 < len(script):
-            pieces.append((script[at + 1], False))
-            at += 2
-        else:
-            end = _plain_end(script, at)
-            pieces.append((script[at:end], True))
-            at = end
-    return tuple(pieces), at
-
-
-def _plain_end(script: str, at: int) -> int:
-    """Where unquoted text ends; a `$( … )` in it belongs to it."""
-    start = at
-    while at < len(script) and script[at] not in " \t\n;&|()<>'\"\\":
-        if script.startswith("$(", at):
-            at = _substitution_end(script, at + 2)
-        elif script[at] == "$" and script[at + 1 : at + 2] == "{":
-            at = _find(script, "}", at) + 1
-        else:
-            at += 1
-    return max(at, start + 1)
-
-
-def _quoted(script: str, at: int) -> tuple[list[tuple[str, bool]], int]:
-    pieces: list[tuple[str, bool]] = []
-    text = ""
-    while at < len(script) and script[at] != '"':
-        if script[at] == "\\" and script[at + 1 : at + 2] in ('"', "\\", "$", "`"):
-            pieces += [(text, True), (script[at + 1], False)]
-            text, at = "", at + 2
-        elif script.startswith("$(", at):
-            end = _substitution_end(script, at + 2)
-            text, at = text + script[at:end], end
-        else:
-            text, at = text + script[at], at + 1
-    if at >= len(script):
-        raise SyntaxProblem("unterminated quoted string")
-    return [*pieces, (text, True)], at + 1
-
-
-def _substitution_end(script: str, at: int) -> int:
-    depth = 1
-    while at < len(script):
-        depth += {"(": 1, ")": -1}.get(script[at], 0)
-        at += 1
-        if depth == 0:
-            return at
-    raise SyntaxProblem('missing ")"')
-
-
-def _find(script: str, wanted: str, at: int) -> int:
-    found = script.find(wanted, at)
-    if found < 0:
-        raise SyntaxProblem(f"missing {wanted}")
-    return found
-
-
-def _text(token: _Token) -> str:
-    """A word's text if nothing in it was quoted; an operator itself."""
-    if isinstance(token, str):
-        return token
-    return "".join(text for text, _ in token) if all(live for _, live in token) else ""
-
-
-def _shown(token: _Token) -> str:
-    return token if isinstance(token, str) else "".join(text for text, _ in token)
 
 
 class _Reader:
     """Reads tokens from left to right."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self._tokens, self._at = tokens, 0
 
     def more(self) -> bool:
         return self._at < len(self._tokens)
 
-    def peek(self) -> _Token:
+    def peek(self) -> Token:
         return self._tokens[self._at] if self.more() else ""
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         token = self.peek()
         self._at += 1
         return token
 
     def expect(self, word: str) -> None:
-        if _text(self.peek()) != word:
-            raise SyntaxProblem(f'unexpected "{_shown(self.peek()) or "end of file"}" (expecting "{word}")')
+        if text(self.peek()) != word:
+            raise SyntaxProblem(f'unexpected "{shown(self.peek()) or "end of file"}" (expecting "{word}")')
         self.take()
 
     def sequence(self, ends: tuple[str, ...]) -> List:
@@ -193,7 +90,7 @@ class _Reader:
         while True:
             while self.more() and self.peek() in _SEPARATORS:
                 self.take()
-            if not self.more() or _text(self.peek()) in ends or self.peek() in (")", ";;"):
+            if not self.more() or text(self.peek()) in ends or self.peek() in (")", ";;"):
                 return List(tuple(items), tested=True)
             chain = self.chain()
             items.append(("&" if self.peek() == "&" else ";", chain))
@@ -214,7 +111,7 @@ class _Reader:
                 self.take()
 
     def one(self) -> Node:
-        match _text(self.peek()):
+        match text(self.peek()):
             case "if":
                 return self._if()
             case "while" | "until" as word:
@@ -245,7 +142,7 @@ class _Reader:
             condition = self.sequence(("then",))
             self.expect("then")
             branches.append((condition, self.sequence(("elif", "else", "fi"))))
-            word = _text(self.take())
+            word = text(self.take())
             if word != "elif":
                 break
         otherwise = self.sequence(("fi",)) if word == "else" else None
@@ -257,7 +154,7 @@ class _Reader:
 
     def _for(self) -> Loop:
         self.expect("for")
-        variable = _text(self.take())
+        variable = text(self.take())
         self.expect("in")
         values = []
         while self.more() and not isinstance(self.peek(), str):
@@ -288,7 +185,7 @@ class _Reader:
     def _redirect(self, words: list[Word], writes: list[Word]) -> None:
         """`> file`, `2>/dev/null`, `2>&1`, `< file`."""
         operator = self.take()
-        stream = _text(words[-1]) if words else ""
+        stream = text(words[-1]) if words else ""
         if stream in ("1", "2"):
             words.pop()
         if self.peek() == "&":

@@ -59,7 +59,7 @@ def _observation(seen: Seen, end: Terminated, field: str) -> Observation:
         evidence.append(seen.cite("state", "waiting", "reason"))
     return Observation(
         about=seen.pod.ref,
-        says=f"{seen.title} {_MEANINGS[kind]} (exit code {end.exit_code}, {seen.status.restart_count} restarts)",
+        says=f"{seen.title} {_MEANINGS[kind]} (exit code {end.exit_code}, {seen.restarts})",
         evidence=tuple(evidence),
         confidence=0.9 if seen.waiting == "CrashLoopBackOff" else 0.8,
         facts={**seen.facts, "exit_code": end.exit_code, "kind": kind, "restarts": seen.status.restart_count},

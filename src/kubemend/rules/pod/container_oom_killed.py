@@ -56,10 +56,9 @@ def _observation(seen: Seen, end: Terminated, field: str) -> Observation:
         evidence.append(seen.cite_spec("resources", "limits", "memory"))
     size = to_bytes(limit) if limit is not None else None
     bound = f"its limit of {format_bytes(size)}" if size is not None else "what its node had left (it has no limit)"
-    times = f"{seen.status.restart_count} restarts" if seen.status.restart_count else "no restart yet"
     return Observation(
         about=seen.pod.ref,
-        says=f"{seen.title} was killed for using more memory than {bound} ({times})",
+        says=f"{seen.title} was killed for using more memory than {bound} ({seen.restarts})",
         evidence=tuple(evidence),
         confidence=0.97 if limit is not None else 0.7,
         facts={**seen.facts, "limit_bytes": size, "exit_code": end.exit_code},

@@ -44,7 +44,7 @@ def _fails(snapshot: Snapshot, seen: Seen, end: Terminated) -> bool:
 def _observation(seen: Seen, end: Terminated, field: str) -> Observation:
     return Observation(
         about=seen.pod.ref,
-        says=f"{seen.title} fails (exit code {end.exit_code}, {seen.status.restart_count} restarts)",
+        says=f"{seen.title} fails (exit code {end.exit_code}, {seen.restarts})",
         evidence=(seen.cite("restartCount"), seen.cite(field, "terminated", "exitCode")),
         confidence=0.92,
         facts={**seen.facts, "exit_code": end.exit_code, "restarts": seen.status.restart_count},

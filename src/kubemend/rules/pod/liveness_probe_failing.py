@@ -78,7 +78,7 @@ def _observation(snapshot: Snapshot, seen: Seen, field: Field, failed: Event, ev
     where = (found.handler, found.kind) if found.kind in ("port", "path") and found.handler else ()
     return Observation(
         about=seen.pod.ref,
-        says=f"{seen.title} is restarted by its {field} ({seen.status.restart_count} restarts){wrong}{right}",
+        says=f"{seen.title} is restarted by its {field} ({seen.restarts}){wrong}{right}",
         evidence=(cite(failed, "message"), seen.cite("restartCount"), seen.cite_spec(field, *where)),
         confidence=0.92,
         facts={**seen.facts, **found.facts(field, symptom)},

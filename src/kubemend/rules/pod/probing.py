@@ -17,7 +17,8 @@ from kubemend.model.objects import Container, Probe
 from kubemend.model.objects.meta import IntOrString
 
 Field = Literal["livenessProbe", "readinessProbe", "startupProbe"]
-Symptom = Literal["refused", "status", "timeout", "port", "other"]
+Symptom = Literal["refused", "status", "unwell", "timeout", "port", "other"]
+"""`status`: a 4xx, so nothing is at that path; `unwell`: another status, so the program itself says no."""
 Kind = Literal["port", "path", "timing", "command", "unknown"]
 Proof = Literal["revision", "ports", "probe", ""]
 
@@ -25,7 +26,8 @@ SHORT_S = 60.0
 """Seconds of patience under which a probe that nothing answers is held to be hasty rather than the program dead."""
 
 _SYMPTOMS: tuple[tuple[Symptom, re.Pattern[str]], ...] = (
-    ("status", re.compile(r"statuscode: \d+")),
+    ("status", re.compile(r"statuscode: 4\d\d")),
+    ("unwell", re.compile(r"statuscode: \d+")),
     ("timeout", re.compile(r"deadline exceeded|timed out|i/o timeout|timeout:", re.IGNORECASE)),
     ("refused", re.compile(r"connection refused|connection reset|no route to host", re.IGNORECASE)),
     ("port", re.compile(r"probe errored.*(port|strconv)", re.IGNORECASE)),

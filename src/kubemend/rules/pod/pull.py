@@ -84,7 +84,7 @@ def _cause(text: str, image: str, *, private: bool) -> Cause:
     # The image's own name is taken out first: "not-found:1" must not decide.
     words = text.replace(image, "").lower()
     either = _EITHER.search(words) is not None
-    told = next((cause for cause, pattern in _PATTERNS if pattern.search(_EITHER.sub("", words))), "unknown")
+    told: Cause = next((cause for cause, pattern in _PATTERNS if pattern.search(_EITHER.sub("", words))), "unknown")
     if told == "unknown" and either:
         return "unauthorized" if private else "not-found"
     return told

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 from kubemend.model.finding import Observation, Severity, cite
 from kubemend.model.objects import Container, Event, Pod
+from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
 from kubemend.rules.pod.probing import Flaw, flaw, patience, symptom_of
 from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, previous, seconds
+
+START_S = 120.0
+"""Seconds that a program may take to start before silence alone counts: probes say nothing of how long it takes."""
 
 
 @rule("KM112", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS), explains=("KM401", "KM503"))
@@ -20,7 +24,8 @@ def readiness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
     ## What it means
     The program was given the time its probe allows (`initialDelaySeconds` and `failureThreshold` periods) and
     still doesn't answer it well. The probe may ask at the wrong port or path, or the program may wait for
-    something else, such as a database.
+    something else, such as a database. Where nothing shows that the probe is wrong, a program that has never
+    been ready is given two minutes to start.
 
     ## Why it matters
     No Service sends traffic to the pod, and a rollout waits for it.
@@ -31,35 +36,53 @@ def readiness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
     """
     events = Events(snapshot)
     for seen in containers(snapshot):
-        if seen.spec is not None and _fails(snapshot, seen, seen.spec):
-            yield _observation(snapshot, seen, seen.spec, events)
+        if seen.spec is not None and (since := _unready(snapshot, seen, seen.spec)) is not None:
+            yield from _observations(snapshot, seen, seen.spec, events, since)
 
 
-def _fails(snapshot: Snapshot, seen: Seen, spec: Container) -> bool:
+def _unready(snapshot: Snapshot, seen: Seen, spec: Container) -> float | None:
+    """Seconds since the container should be ready, or has been ready last; None while that can't be asked of it."""
     probe, running = spec.readiness_probe, seen.status.state.running
     if probe is None or running is None or seen.status.ready or seen.status.started is False:
+        return None
+    if _was_ready(seen):
+        since = condition(seen.pod.status.conditions, "ContainersReady")
+        lost = seconds(since.last_transition_time, snapshot.taken_at) if since else 0.0
+        return lost if lost > 2 * probe.period_seconds else None
+    late = seconds(running.started_at, snapshot.taken_at)
+    return late if late > patience(probe) else None
+
+
+def _was_ready(seen: Seen) -> bool:
+    """Whether the pod has been ready since this container's start: only then does the condition change after it."""
+    running, held = seen.status.state.running, condition(seen.pod.status.conditions, "ContainersReady")
+    if running is None or running.started_at is None or held is None or held.last_transition_time is None:
         return False
-    return seconds(running.started_at, snapshot.taken_at) > patience(probe)
+    return seconds(running.started_at, held.last_transition_time) > 1
 
 
-def _observation(snapshot: Snapshot, seen: Seen, spec: Container, events: Events) -> Observation:
+def _observations(
+    snapshot: Snapshot, seen: Seen, spec: Container, events: Events, since: float
+) -> Iterator[Observation]:
     failed = events.of(seen.pod, "Unhealthy", container=seen.name, says="Readiness probe")[:1]
     symptom = symptom_of(failed[0].message) if failed else "other"
     before = previous(snapshot, seen)
     alive = not events.of(seen.pod, "Unhealthy", container=seen.name, says="Liveness probe")
     found = flaw(spec, "readinessProbe", symptom, before=before[1] if before else None, other=alive)
-    return Observation(
+    lost = _was_ready(seen)
+    if not (lost or found.expected or symptom == "port" or since > START_S):
+        return
+    yield Observation(
         about=seen.pod.ref,
-        says=_says(snapshot, seen, found),
+        says=f"{seen.title} has been {'unready' if lost else 'running'} for {since:.0f} s{_but(found, lost=lost)}",
         evidence=(seen.cite("ready"), seen.cite_spec("readinessProbe"), *(cite(e, "message") for e in failed)),
         confidence=0.92 if failed else 0.75,
-        facts={**seen.facts, **found.facts("readinessProbe", symptom)},
+        facts={**seen.facts, **found.facts("readinessProbe", symptom), "was_ready": lost},
     )
 
 
-def _says(snapshot: Snapshot, seen: Seen, found: Flaw) -> str:
-    running = seen.status.state.running
-    since = seconds(running.started_at, snapshot.taken_at) if running else 0.0
+def _but(found: Flaw, *, lost: bool) -> str:
+    never = " after it had been ready" if lost else " without becoming ready"
     wrong = f"; its probe's {found.kind} is {found.declared!r}" if found.declared else ""
     right = f", expected {found.expected!r}" if found.expected else ""
-    return f"{seen.title} has been running for {since:.0f} s without becoming ready{wrong}{right}"
+    return never + wrong + right

@@ -93,6 +93,12 @@ class Seen:
         return None
 
     @property
+    def restarts(self) -> str:
+        """How often it was restarted, for a sentence."""
+        times = self.status.restart_count
+        return f"{times} restart{'' if times == 1 else 's'}" if times else "no restart yet"
+
+    @property
     def facts(self) -> dict[str, Fact]:
         """The parameters every strategy wants: which container it is."""
         return {"container": self.name, "init": self.init}
@@ -123,19 +129,28 @@ def of(pod: Pod) -> list[Seen]:
 
 
 def judged(snapshot: Snapshot) -> Iterator[Pod]:
-    """The pods whose trouble counts.
+    """The pods that may be in trouble, and whose trouble counts.
 
-    Not those being deleted or done; not a failed one that its controller has replaced or whose job went well
-    in the end; not one of an old revision while the newest is being rolled out.
+    Not those that are all well, being deleted or done; not a failed one that its controller has replaced or
+    whose job went well in the end; not one of an old revision while the newest is being rolled out.
     """
     newest: dict[str, str] = {}
     for pod in snapshot.all(Pod):
-        if pod.metadata.deletion_timestamp is not None or pod.status.phase == "Succeeded":
+        # Asked first, for it costs least: nearly every pod of a cluster is well.
+        if _well(pod) or pod.metadata.deletion_timestamp is not None or pod.status.phase == "Succeeded":
             continue
         if pod.status.phase == "Failed" and _over(snapshot, pod):
             continue
         if not _outdated(snapshot, pod, newest):
             yield pod
+
+
+def _well(pod: Pod) -> bool:
+    """Whether every container is ready and none has ended before."""
+    if pod.status.phase != "Running":
+        return False
+    both = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    return bool(pod.status.container_statuses) and all(s.ready and s.last_state.terminated is None for s in both)
 
 
 def _over(snapshot: Snapshot, pod: Pod) -> bool:

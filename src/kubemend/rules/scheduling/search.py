@@ -17,11 +17,12 @@ from typing import Literal
 import msgspec
 
 from kubemend.kube.scheduling import Misfit, affinity_misfit, free, misfit, requests, tolerates
-from kubemend.kube.selectors import subset
+from kubemend.kube.selectors import matches, subset
 from kubemend.model.finding import Cite, Observation, cite
-from kubemend.model.objects import Node, PersistentVolumeClaim, Pod
-from kubemend.model.objects.meta import condition
+from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, PodSpec
+from kubemend.model.objects.meta import LabelSelector, condition
 from kubemend.model.objects.node import Taint
+from kubemend.model.objects.pod import Affinity
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import judged, seconds
@@ -70,7 +71,7 @@ class Search:
             controller = pod.metadata.controller
             alike[pod.metadata.uid if controller is None or claims_of(pod) else controller.uid].append(pod)
         for pods in alike.values():
-            verdict = self.verdict(pods[0])
+            verdict = self.verdict(pods[0], stage)
             if verdict is not None and verdict.stage == stage:
                 yield pods, verdict
 
@@ -96,8 +97,8 @@ class Search:
         """Whether pods of other namespaces weren't read, so that less may be free than it seems."""
         return self.snapshot.namespace is not None or any(u.kind == "Pod" for u in self.snapshot.unread)
 
-    def verdict(self, pod: Pod) -> Verdict | None:
-        """Where one pod's search ended; None when some node would take it."""
+    def verdict(self, pod: Pod, until: Stage = "other-pods") -> Verdict | None:
+        """Where one pod's search ended; None when some node would take it, or the search went on beyond `until`."""
         spec, labels = pod.spec, pod.metadata.labels
         if _awaits_claim(self.snapshot, pod):
             return Verdict("claim")
@@ -105,21 +106,26 @@ class Search:
             return Verdict("resource")
         if not (chosen := [n for n in self.nodes if subset(spec.node_selector, n.metadata.labels)]):
             return Verdict("node-selector", tuple(self.nodes))
+        if until == "node-selector":
+            return None
         if not (liked := [n for n in chosen if not _disliked(misfit(spec, labels, n, {}))]):
             return Verdict("node-affinity", tuple(chosen))
+        if until == "node-affinity":
+            return None
         well = [n for n in liked if not is_ailing(pod, n)]
         lost = tuple(n for n in liked if n not in well and self.has_room(pod, n))
         if not (welcome := [n for n in well if not repelling(pod, n)]):
             return Verdict("taint", tuple(well or liked), lost)
-        return self._place(pod, welcome, lost)
+        return None if until == "taint" else self._place(pod, welcome, lost)
 
     def _place(self, pod: Pod, nodes: list[Node], lost: tuple[Node, ...]) -> Verdict | None:
         shut = [n for n in nodes if is_cordoned(pod, n)]
         offered = [n for n in nodes if n not in shut]
         roomy = [n for n in offered if self.has_room(pod, n)]
-        if any(not self.crowd(pod, n) for n in roomy):
+        others = self._concerned(pod)
+        if any(not self.crowd(pod, n, others) for n in roomy):
             return None
-        if spare := [n for n in shut if self.has_room(pod, n) and not self.crowd(pod, n)]:
+        if spare := [n for n in shut if self.has_room(pod, n) and not self.crowd(pod, n, others)]:
             return Verdict("cordon", tuple(spare), lost)
         if roomy:
             return Verdict("other-pods", tuple(roomy), lost)
@@ -129,27 +135,46 @@ class Search:
         """Whether the node has all that the pod asks for."""
         return not short(pod, self.room[node.name])
 
-    def crowd(self, pod: Pod, node: Node) -> tuple[str, ...]:
-        """Why the pods that are there keep the pod off the node: kinds of misfit."""
-        labels = pod.metadata.labels
-        found = affinity_misfit(pod.spec, pod.namespace, labels, node, self.nodes, self._concerned(pod))
+    def crowd(self, pod: Pod, node: Node, others: list[Pod] | None = None) -> tuple[str, ...]:
+        """Why the pods that are there keep the pod off the node: kinds of misfit. others: those that can matter."""
+        held = self._concerned(pod) if others is None else others
+        found = affinity_misfit(pod.spec, pod.namespace, pod.metadata.labels, node, self.nodes, held)
         return tuple(m.kind for m in found)
 
     def _concerned(self, pod: Pod) -> list[Pod]:
-        """The placed pods that can matter: of its own namespace (of all, if it has terms), and those with terms."""
-        wide = pod.spec.affinity is not None
-        return [p for p in self._staying if wide or p.namespace == pod.namespace or p.spec.affinity is not None]
+        """The placed pods that can matter: those it wants to be with or away from, those that want it away."""
+        mine, labels = _wanted(pod.spec), pod.metadata.labels
+        return [p for p in self._staying if any(matches(s, p.metadata.labels) for s in mine) or _unwelcome(p, labels)]
+
+
+def _homeless(pod: Pod) -> bool:
+    return not pod.spec.node_name and pod.status.phase == "Pending"
 
 
 def _disliked(misfits: tuple[Misfit, ...]) -> bool:
     return any(m.kind == "node-affinity" for m in misfits)
 
 
+def _wanted(spec: PodSpec) -> list[LabelSelector | None]:
+    """The labels of other pods that a pod's required terms and hard spread constraints speak of."""
+    affinity = spec.affinity or Affinity()
+    rules = [a for a in (affinity.pod_affinity, affinity.pod_anti_affinity) if a is not None]
+    terms = [t.label_selector for a in rules for t in a.required_during_scheduling_ignored_during_execution]
+    return terms + [c.label_selector for c in spec.topology_spread_constraints]
+
+
+def _unwelcome(pod: Pod, labels: dict[str, str]) -> bool:
+    """Whether a pod that is there wants pods with these labels away, in whatever namespace."""
+    anti = pod.spec.affinity.pod_anti_affinity if pod.spec.affinity else None
+    terms = anti.required_during_scheduling_ignored_during_execution if anti else ()
+    return any(matches(t.label_selector, labels) for t in terms)
+
+
 def waiting(snapshot: Snapshot) -> Iterator[Pod]:
     """The pods that the scheduler said it can't place, or has left without a word for a minute."""
-    for pod in judged(snapshot):
-        if pod.status.phase != "Pending" or pod.spec.node_name:
-            continue
+    if not any(_homeless(p) for p in snapshot.all(Pod)):
+        return
+    for pod in filter(_homeless, judged(snapshot)):
         told = condition(pod.status.conditions, "PodScheduled")
         reason = told.reason if told is not None and told.status == "False" else ""
         if reason == "Unschedulable" or (not reason and older(pod, snapshot)):

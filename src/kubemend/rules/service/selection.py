@@ -44,17 +44,20 @@ class Selection:
     def pods(self, service: Service) -> list[Pod]:
         """The pods a Service selects that aren't finished or going away."""
         wanted = service.spec.selector
-        return [p for p in self._pods.get(service.namespace, ()) if subset(wanted, p.metadata.labels) and active(p)]
+        alike = (self._pods.get((service.namespace, *pair), []) for pair in wanted.items())
+        return [p for p in min(alike, key=len) if subset(wanted, p.metadata.labels) and active(p)]
 
     def runners(self, namespace: str) -> list[Runner]:
         """The workloads of a namespace that belong to no other."""
         return self._runners.get(namespace, [])
 
     @cached_property
-    def _pods(self) -> dict[str, list[Pod]]:
-        held: dict[str, list[Pod]] = defaultdict(list)
+    def _pods(self) -> dict[tuple[str, str, str], list[Pod]]:
+        """Pods by namespace and each of their labels, so that no Service is compared with every pod."""
+        held: dict[tuple[str, str, str], list[Pod]] = defaultdict(list)
         for pod in self.snapshot.all(Pod):
-            held[pod.namespace].append(pod)
+            for pair in pod.metadata.labels.items():
+                held[pod.namespace, *pair].append(pod)
         return held
 
     @cached_property

@@ -26,7 +26,6 @@ from kubemend.surfaces.cli.people import actor
 from kubemend.surfaces.cli.preview import previews
 from kubemend.surfaces.cli.progress import Progress
 from kubemend.surfaces.cli.render import plan as render_plan
-from kubemend.surfaces.cli.render import repair as render
 from kubemend.surfaces.cli.render import scan as render_scan
 from kubemend.surfaces.cli.target import about
 from kubemend.surfaces.cli.wiring import Bench, Practice, wiring
@@ -138,9 +137,7 @@ class Show:
         out.show(
             *render_plan.planned(repair.plan, await previews(repair.plan, self._bench.seat.reader), name=repair.id)
         )
-        last = await mend(self._bench, repair, self._progress)
-        out.show(Text(""), render.ended(last))
-        return last
+        return await mend(self._bench, repair, self._progress)
 
     def _diagnosed(self, ref: Ref) -> Diagnosis | None:
         return about(self._bench.mender.report(), (ref,))

@@ -98,9 +98,12 @@ async def mend(bench: Bench, repair: Repair, progress: Progress) -> Repair:
     """Carry an approved repair out to its end, and say on the incident how it came out."""
     incidents = bench.mender.ledger.incidents
     await incidents.move(repair.incident, Phase.REPAIRING)
-    last = await followed(bench, bench.mender.guard.carry_out(repair, actor=actor()), progress)
-    await incidents.move(repair.incident, ENDS.get(last.state, (Phase.OPENED, Exit.FOUND))[0])
-    return last
+    try:
+        return await followed(bench, bench.mender.guard.carry_out(repair, actor=actor()), progress)
+    finally:
+        told = progress.last
+        last = told if told is not None and told.id == repair.id else repair
+        await incidents.move(repair.incident, ENDS.get(last.state, (Phase.OPENED, Exit.FOUND))[0])
 
 
 async def followed(bench: Bench, work: Coroutine[Any, Any, Repair], progress: Progress) -> Repair:

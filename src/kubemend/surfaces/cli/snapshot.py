@@ -11,11 +11,19 @@ from kubemend.cluster.collector import collect
 from kubemend.cluster.files import load
 from kubemend.cluster.files import save as write
 from kubemend.engine import catalogue
+from kubemend.model.errors import InvalidInput
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli import views
+from kubemend.surfaces.cli.blind import refuse_blind
 from kubemend.surfaces.cli.options import HERE, Output, Place
 from kubemend.surfaces.cli.render import snapshot as render
 from kubemend.surfaces.cli.wiring import wiring
+
+
+class NotSaved(InvalidInput):
+    """The snapshot can't be written where it was wanted."""
+
+    code = "path-unwritable"
 
 
 async def save(
@@ -30,8 +38,11 @@ async def save(
     `kubemend scan --snapshot PATH` judges it, here or elsewhere.
     """
     async with wiring().seat(place) as seat:
-        snapshot = await collect(seat.reader, catalogue.kinds(), place.scope)
-    written = await write(snapshot, path)
+        snapshot = refuse_blind(await collect(seat.reader, catalogue.kinds(), place.scope), seat.context)
+    try:
+        written = await write(snapshot, path)
+    except OSError as error:
+        raise NotSaved(f"the snapshot could not be written: {error.strerror}", where=str(path)) from error
     view = {"path": str(written), **views.of_snapshot(snapshot)}
     out.answer(output, view, *render.summary(snapshot, title=f"saved {written}"))
     return 0

@@ -44,9 +44,11 @@ async def watch(
     if analyze_only and access.auto_fix:
         raise InvalidInput("--analyze-only and --auto-fix contradict each other", code="options-conflict")
 
+    steps = render.Steps()
+
     def tell(repair: Repair, text: str) -> None:
-        if output == "table":
-            out.show(render.step(repair, text))
+        if output == "table" and (line := steps.line(repair, text)) is not None:
+            out.show(line)
 
     def happened(event: Happened) -> None:
         if output == "table":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from kubemend.model.repair import Repair, State
+from kubemend.model.repair import OPEN, Repair, State
 from kubemend.surfaces.cli.render.repair import STYLES
 from kubemend.surfaces.cli.words import line
 
@@ -27,15 +27,27 @@ COLOURS = {
 
 def happened(event: Happened) -> Text:
     """One event on one line: when, what, of which repair, in words."""
-    style = COLOURS[event.what]
+    style, text = COLOURS[event.what], event.text
     if event.what == "repair" and event.repair is not None:
         style = STYLES.get(event.repair.state, style)
-    return _row(event.at, event.what, style, event.repair, event.text)
+    if event.incident is not None and event.incident.subject not in text:
+        text = f"{event.incident.code} {event.incident.subject}: {text}"
+    return _row(event.at, event.what, style, event.repair, text)
 
 
-def step(repair: Repair, text: str) -> Text:
-    """One step of a repair under way."""
-    return _row(datetime.now(UTC).timestamp(), "", "", repair, text, dim=repair.state is not State.APPLYING)
+class Steps:
+    """The steps of repairs under way: each state once, and whatever went wrong. How it ends is an event."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, State] = {}
+
+    def line(self, repair: Repair, text: str) -> Text | None:
+        """A line for one thing that the guard told, or None when it adds nothing."""
+        known, self._states[repair.id] = self._states.get(repair.id), repair.state
+        if repair.state not in OPEN or (repair.state is known and not text.startswith("✗")):
+            return None
+        state = repair.state.value.replace("_", " ")
+        return _row(datetime.now(UTC).timestamp(), "", "", repair, f"{state}: {text}", dim=True)
 
 
 def _row(at: float, what: str, style: str, repair: Repair | None, text: str, *, dim: bool = False) -> Text:
