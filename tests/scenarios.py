@@ -29,6 +29,8 @@ class Scenario:
     code: str
     target: str
     repairs: tuple[str, ...]
+    asks: bool
+    """The right end is a plan that waits for a person."""
 
     @property
     def namespace(self) -> str:
@@ -56,6 +58,7 @@ def load() -> list[Scenario]:
                 code=finds.get("code", ""),
                 target=finds.get("target", ""),
                 repairs=tuple(text.get("repairs", ())),
+                asks=text.get("asks", False),
             )
         )
     return found
@@ -98,7 +101,8 @@ class Watcher:
     def start(cls, kubeconfig: Path, store: Path, log: Path, *more: str) -> Watcher:
         command = [sys.executable, "-m", "kubemend", "watch", "-A", "--auto-fix", "-o", "json"]
         command += ["--kubeconfig", str(kubeconfig), "--store", str(store), *more]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log.open("w"), text=True)
+        with log.open("w") as errors:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         watcher = cls(process)
         threading.Thread(target=watcher._read, daemon=True).start()
         return watcher
@@ -120,7 +124,10 @@ class Watcher:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
 
 
 def namespace_of(event: dict[str, Any]) -> str:
@@ -139,6 +146,25 @@ class Outcome:
     seconds_to_incident: float | None
     seconds_to_verified: float | None
     healthy: bool
+    told: list[str] = field(default_factory=list)
+
+    def wrong(self) -> list[str]:
+        """What is not as the scenario says it must be; empty when all is."""
+        s = self.scenario
+        if s.control:
+            return [f"{s.name}: a control had {self.opened} {self.states}"] * bool(self.opened or self.states)
+        found = []
+        if self.opened[:1] != [s.code]:
+            found.append(f"found {self.opened}, not {s.code} first")
+        if self.target != s.target:
+            found.append(f"would repair {self.target}, not {s.target}")
+        if not set(self.strategies) <= set(s.repairs):
+            found.append(f"chose {self.strategies}, not of {s.repairs}")
+        if not s.asks and (self.states[-1:] != ["succeeded"] or not self.healthy):
+            found.append(f"ended {self.states}, {'healthy' if self.healthy else 'not healthy'}")
+        if s.asks and self.states:
+            found.append(f"acted without asking: {self.states}")
+        return [f"{s.name}: {f}" for f in (*found, *(self.told if found else ()))]
 
     def line(self) -> str:
         def secs(value: float | None) -> str:
@@ -184,6 +210,7 @@ def outcome(kubectl: Kubectl, watcher: Watcher, s: Scenario, broken_at: float) -
         seconds_to_incident=opened[0][0] - broken_at if opened else None,
         seconds_to_verified=verified[0] - broken_at if verified else None,
         healthy=is_healthy(kubectl, s),
+        told=[f"    {e['what']}: {e['text']}" for _, e in events],
     )
 
 

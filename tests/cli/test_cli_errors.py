@@ -3,10 +3,15 @@
 import json
 import os
 import socket
+from base64 import b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubemend.surfaces.cli.exits import Exit
 
@@ -75,6 +80,27 @@ def test_a_kubeconfig_that_is_not_yaml(cli, tmp_path):
 
 def test_a_kubeconfig_that_is_not_there(cli, tmp_path):
     says(cli("scan", "--kubeconfig", tmp_path / "nowhere"), "kubeconfig-missing", Exit.INPUT)
+
+
+def expired() -> dict[str, str]:
+    """A client certificate of the year 2020, and its key, as a kubeconfig holds them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ann")])
+    begin, end = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), begin, end)
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return {
+        "client-certificate-data": b64encode(made.sign(key, hashes.SHA256()).public_bytes(pem)).decode(),
+        "client-key-data": b64encode(private).decode(),
+    }
+
+
+def test_an_expired_certificate(cli, tmp_path):
+    path = kubeconfig(tmp_path / "old.yaml", "https://127.0.0.1:1", **expired())
+    ran = cli("scan", "--kubeconfig", path)
+    says(ran, "certificate-expired", Exit.INPUT)
+    assert "2020" in ran.err
 
 
 @pytest.mark.parametrize("make", ["nothing", "empty-directory", "text", "binary"])

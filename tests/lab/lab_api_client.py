@@ -14,7 +14,11 @@ from kubemend.lab.server import PracticeServer
 
 Object = dict[str, Any]
 
-CORE, APPS, BATCH = "/api/v1/namespaces/default", "/apis/apps/v1/namespaces/default", "/apis/batch/v1/namespaces/default"
+CORE, APPS, BATCH = (
+    "/api/v1/namespaces/default",
+    "/apis/apps/v1/namespaces/default",
+    "/apis/batch/v1/namespaces/default",
+)
 POLICY = "/apis/policy/v1/namespaces/default"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 JSON_PATCH, MERGE, STRATEGIC, APPLY = (

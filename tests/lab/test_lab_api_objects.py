@@ -93,9 +93,7 @@ async def test_the_generation_counts_changes_of_the_spec_alone(api: Client) -> N
     labelled = await api.put(
         f"{APPS}/deployments/web", {**made, "metadata": {**made["metadata"], "labels": {"a": "b"}}}
     )
-    scaled = await api.put(
-        f"{APPS}/deployments/web", {**labelled.body, "spec": {**made["spec"], "replicas": 3}}
-    )
+    scaled = await api.put(f"{APPS}/deployments/web", {**labelled.body, "spec": {**made["spec"], "replicas": 3}})
     assert [o["metadata"]["generation"] for o in (made, labelled.body, scaled.body)] == [1, 1, 2]
 
 

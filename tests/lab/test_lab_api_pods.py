@@ -66,7 +66,9 @@ async def test_a_log_that_isnt_there_says_why(api: Client, query: str, code: int
 
 async def test_a_pod_of_several_containers_wants_one_named(api: Client) -> None:
     side = {"name": "side", "image": "side:1"}
-    await _place(api, spec={"containers": [*pod()["spec"]["containers"], side], "initContainers": [side | {"name": "i"}]})
+    await _place(
+        api, spec={"containers": [*pod()["spec"]["containers"], side], "initContainers": [side | {"name": "i"}]}
+    )
     answer = await api.get(f"{WEB}/log")
     assert answer.body["message"] == "a container name must be specified for pod web, choose one of: [i main side]"
 

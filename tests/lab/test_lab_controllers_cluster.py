@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from machines import (
+    PACE,
     SPACE,
     counted,
     gone,
@@ -146,6 +149,14 @@ async def test_pods_of_a_node_that_is_no_more_are_no_more_either():
         await lab.until(
             lambda _seen: len(lab.pods()) == 2 and all(spec(p).get("nodeName") == "lab-2" for p in lab.pods())
         )
+
+
+async def test_a_pod_of_a_node_that_never_was_stays_for_a_while_and_then_goes():
+    async with running() as lab:
+        began = time.monotonic()
+        await lab.create(pod(spec={"nodeName": "nosuch"}))
+        await lab.until(gone("Pod", "one"))
+        assert time.monotonic() - began > 40 * PACE * 0.9
 
 
 async def test_what_an_unknown_kind_owns_is_left_alone():

@@ -263,3 +263,18 @@ async def test_a_pod_that_needs_a_service_fails_until_that_answers():
         await lab.until(is_ready("two"))
         assert names(lab.store.all("Service", SPACE)) == ["web"]
         assert name(lab.get("Pod", "one")) == "one"
+
+
+async def test_an_eviction_counts_until_its_pod_is_going():
+    async with running() as lab:
+        budget = {"selector": {"matchLabels": {"app": "web"}}, "minAvailable": 1}
+        await lab.create(
+            plain("PodDisruptionBudget", "web", version="policy/v1", spec=budget), workload("Deployment", replicas=2)
+        )
+        await lab.until(counted("PodDisruptionBudget", "web", disruptionsAllowed=1))
+        evicted = {"disruptedPods": {name(lab.pods()[0]): "2026-01-01T00:00:00Z"}}
+        await lab.patch("PodDisruptionBudget", "web", {"status": evicted}, part="status")
+        await lab.until(counted("PodDisruptionBudget", "web", disruptionsAllowed=0, currentHealthy=1))
+        await lab.delete("Pod", name(lab.pods()[0]))
+        await lab.until(counted("PodDisruptionBudget", "web", disruptionsAllowed=1))
+        assert "disruptedPods" not in status(lab.get("PodDisruptionBudget", "web"))

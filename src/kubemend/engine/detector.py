@@ -53,6 +53,7 @@ class Case:
         self.not_before = 0.0
         self.done = False
         self.task: asyncio.Task[None] | None = None
+        self.told = ""
 
 
 class Detector:
@@ -172,7 +173,9 @@ class Detector:
         incident, planned, repair = await mender.propose(case.diagnosis, actor="detector")
         if repair is None:
             return await self._escalate(case, planned.why_not)
-        self._say("planned", f"{repair.plan.strategy}: {repair.plan.reason}", incident, repair)
+        if case.told != repair.id:  # a plan that has to wait for budget is told once
+            case.told = repair.id
+            self._say("planned", f"{repair.plan.strategy}: {repair.plan.reason}", incident, repair)
         if repair.state is not State.PROPOSED:
             return await self._escalate(case, f"{repair.why}; kubemend approvals approve {repair.id}")
         await mender.ledger.incidents.move(incident.id, Phase.REPAIRING)

@@ -17,7 +17,11 @@ Judge = Callable[[Snapshot], Iterator[Observation]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule function with what it declares. `reads` are kinds without which it can't judge; `uses` help if there."""
+    """A rule function with what it declares.
+
+    reads: kinds without which it can't judge. uses: kinds that help if they are there. spreads: whether a change to
+    one workload can bring this fault upon others on the same node.
+    """
 
     code: str
     judge: Judge
@@ -25,6 +29,7 @@ class Rule:
     reads: tuple[type[Obj], ...]
     uses: tuple[type[Obj], ...]
     explains: frozenset[str]
+    spreads: bool = False
 
     @property
     def id(self) -> str:
@@ -79,6 +84,7 @@ def rule(
     reads: tuple[type[Obj], ...],
     uses: tuple[type[Obj], ...] = (),
     explains: tuple[str, ...] = (),
+    spreads: bool = False,
 ) -> Callable[[Judge], Judge]:
     """Mark a function as a rule; the function itself stays as it is.
 
@@ -88,7 +94,7 @@ def rule(
 
     def mark(judge: Judge) -> Judge:
         marked: Any = judge
-        marked.__rule__ = Rule(code, judge, severity, reads, uses, frozenset(explains))
+        marked.__rule__ = Rule(code, judge, severity, reads, uses, frozenset(explains), spreads)
         return judge
 
     return mark

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubemend.kube.rollout import Progress, progress
-from kubemend.kube.selectors import subset
+from kubemend.kube.selectors import matches, subset
 from kubemend.model.objects import (
     DaemonSet,
     Deployment,
@@ -14,6 +14,7 @@ from kubemend.model.objects import (
     Obj,
     PersistentVolumeClaim,
     Pod,
+    PodDisruptionBudget,
     ReplicaSet,
     Service,
     StatefulSet,
@@ -48,22 +49,30 @@ def _service(service: Service, snapshot: Snapshot) -> Progress:
     return Progress(ready > 0, f"{ready} ready endpoints")
 
 
-def neighbours(target: Obj, snapshot: Snapshot) -> set[Ref]:
-    """Objects a repair of `target` could hurt: its Services and Ingresses, workloads on its nodes, those it shares."""
-    found: set[Ref] = set()
+def near(target: Obj, snapshot: Snapshot) -> set[Ref]:
+    """Objects whose new faults a repair of `target` answers for.
+
+    Its Services and their Ingresses, other workloads behind the same Services, and the workloads of its namespace
+    that a PodDisruptionBudget protects.
+    """
     pods = snapshot.pods(target)
-    services = [
-        s
-        for s in snapshot.all(Service, target.namespace)
-        if s.spec.selector and any(subset(s.spec.selector, p.metadata.labels) for p in pods)
-    ]
-    found.update(s.ref for s in services)
-    found.update(i.ref for i in snapshot.all(Ingress, target.namespace))
-    nodes = {p.spec.node_name for p in pods if p.spec.node_name}
-    for pod in snapshot.all(Pod):
-        same_service = pod.namespace == target.namespace and any(
-            subset(s.spec.selector, pod.metadata.labels) for s in services
-        )
-        if pod.spec.node_name in nodes or same_service:
+    services = [s for s in snapshot.all(Service, target.namespace) if any(_selects(s, p) for p in pods)]
+    found = {s.ref for s in services} | {i.ref for i in snapshot.all(Ingress, target.namespace)}
+    budgets = snapshot.all(PodDisruptionBudget, target.namespace)
+    for pod in snapshot.all(Pod, target.namespace):
+        served = any(_selects(s, pod) for s in services)
+        if served or any(matches(b.spec.selector, pod.metadata.labels) for b in budgets):
             found.add(snapshot.top(pod).ref)
     return found - {target.ref}
+
+
+def beside(target: Obj, snapshot: Snapshot) -> set[Ref]:
+    """Nodes that run the target's pods, and the other workloads on them: what a hungrier pod could starve."""
+    nodes = {p.spec.node_name for p in snapshot.pods(target) if p.spec.node_name}
+    found = {n.ref for n in snapshot.all(Node) if n.name in nodes}
+    found.update(snapshot.top(p).ref for p in snapshot.all(Pod) if p.spec.node_name in nodes)
+    return found - {target.ref}
+
+
+def _selects(service: Service, pod: Pod) -> bool:
+    return bool(service.spec.selector) and subset(service.spec.selector, pod.metadata.labels)

@@ -10,13 +10,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from kubemend.engine.guard.hands import is_marked
-from kubemend.engine.guard.health import health, neighbours
+from kubemend.engine.guard.health import beside, health, near
 from kubemend.engine.judge import judge
 from kubemend.kube.rollout import restarts
 from kubemend.model.finding import Finding, Severity
 from kubemend.model.objects import Obj, Pod
 from kubemend.model.plan import Create, Evict, Patch, Plan
-from kubemend.model.ref import Ref
 from kubemend.model.repair import Baseline, Repair
 from kubemend.model.rule import Rule
 from kubemend.model.snapshot import Snapshot
@@ -63,7 +62,7 @@ def look(repair: Repair, snapshot: Snapshot, rules: Sequence[Rule]) -> Look:
     if (stale := _not_seen_yet(repair, snapshot)) is not None:
         return Look(Seen.NOT_YET, stale)
     findings = judge(snapshot, rules).findings
-    if (bad := _new_fault(repair, snapshot, findings)) is not None:
+    if (bad := _new_fault(repair, snapshot, findings, rules)) is not None:
         return Look(Seen.BAD, bad)
     for ref in plan.verify.healthy:
         obj = snapshot.find(ref)
@@ -99,19 +98,21 @@ def _same_fault(finding: Finding, plan: Plan) -> bool:
     return finding.code == plan.code and plan.target in (finding.target, finding.subject)
 
 
-def _new_fault(repair: Repair, snapshot: Snapshot, findings: Sequence[Finding]) -> str | None:
+def _new_fault(repair: Repair, snapshot: Snapshot, findings: Sequence[Finding], rules: Sequence[Rule]) -> str | None:
     plan, old = repair.plan, repair.baseline
     target = snapshot.find(plan.target)
-    fresh = set()
-    if target is not None:
-        fresh = {p.ref for p in snapshot.pods(target) if p.metadata.uid not in old.pods}
-    near: set[Ref] = set() if target is None else neighbours(target, snapshot)
+    if target is None:
+        return None
+    fresh = {p.ref for p in snapshot.pods(target) if p.metadata.uid not in old.pods}
+    answered, around = near(target, snapshot), beside(target, snapshot)
+    spreading = {r.code for r in rules if r.spreads}
     for finding in findings:
         if finding.severity < Severity.ERROR:
             continue
         if finding.about in fresh:
             return f"a pod made by the repair shows {finding.code}: {finding.message}"
-        if finding.key not in old.faults and finding.subject in near:
+        ours = finding.subject in answered or (finding.code in spreading and finding.subject in around)
+        if ours and finding.key not in old.faults:
             return f"neighbour {finding.subject} now shows {finding.code}: {finding.message}"
     return None
 

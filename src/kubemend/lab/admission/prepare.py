@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -131,21 +131,25 @@ KUBERNETES = str(SERVICES[1])
 
 
 def _node_ports(store: Store, obj: Object) -> None:
-    taken = dict(_taken_ports(store, obj))
-    for i, port in enumerate(obj["spec"].get("ports") or ()):
-        wanted = port.get("nodePort")
-        if wanted and wanted in taken:
-            cause = Cause.invalid(f"spec.ports[{i}].nodePort", wanted, "provided port is already allocated")
-            raise invalid(BY_KIND["Service"], obj["metadata"]["name"], [cause])
-        if not wanted:
-            port["nodePort"] = wanted = next(p for p in NODE_PORTS if p not in taken)
-        taken[wanted] = True
+    """Ports that are asked for first, then any that is left for the others."""
+    ports = obj["spec"].get("ports") or ()
+    taken = _taken_ports(store, obj)
+    for i, port in enumerate(ports):
+        if wanted := port.get("nodePort"):
+            if wanted in taken:
+                cause = Cause.invalid(f"spec.ports[{i}].nodePort", wanted, "provided port is already allocated")
+                raise invalid(BY_KIND["Service"], obj["metadata"]["name"], [cause])
+            taken.add(wanted)
+    for port in ports:
+        if not port.get("nodePort"):
+            port["nodePort"] = next(p for p in NODE_PORTS if p not in taken)
+            taken.add(port["nodePort"])
 
 
-def _taken_ports(store: Store, obj: Object) -> Iterator[tuple[int, bool]]:
-    for other in store.all("Service"):
-        if other["metadata"].get("uid") != obj["metadata"].get("uid"):
-            yield from ((p["nodePort"], True) for p in other["spec"].get("ports") or () if "nodePort" in p)
+def _taken_ports(store: Store, obj: Object) -> set[int]:
+    uid = obj["metadata"].get("uid")
+    others = (s["spec"] for s in store.all("Service") if s["metadata"].get("uid") != uid)
+    return {p["nodePort"] for spec in others for p in spec.get("ports") or () if "nodePort" in p}
 
 
 def changed(kind: Kind, old: Object, obj: Object) -> None:

@@ -135,8 +135,9 @@ class Controller(Worker[Key]):
     async def reconcile(self, obj: Object) -> float | None:
         """Look at one object and do what is due. Returns real seconds after which to look again, if any."""
 
-    async def gone(self, key: Key) -> None:
-        """Called when an object of `kind` is no more."""
+    async def gone(self, _key: Key) -> float | None:
+        """Called when an object of `kind` is no more. Returns real seconds after which to call again, if any."""
+        return None
 
     def affected(self, obj: Object, before: Object | None) -> Iterable[Key]:
         """Which objects of `kind` a change of `obj` may matter to: itself, and its controller now and before."""
@@ -163,10 +164,7 @@ class Controller(Worker[Key]):
     async def work(self, due: Key) -> float | None:
         """Reconcile the object of this key."""
         obj = self.seen.find(self.kind, *due)
-        if obj is not None:
-            return await self.reconcile(obj)
-        await self.gone(due)
-        return None
+        return await self.gone(due) if obj is None else await self.reconcile(obj)
 
     async def tell(self, obj: Object, new: dict[str, Any]) -> None:
         """Write `new` as the object's status, where it differs."""

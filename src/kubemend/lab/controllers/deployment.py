@@ -60,9 +60,10 @@ class DeploymentController(Controller):
                 if (spec(found).get("strategy") or {}).get("type") == "Recreate":
                     yield key(found)
 
-    async def gone(self, key: Key) -> None:
+    async def gone(self, key: Key) -> float | None:
         """Drop what was remembered of its progress."""
         self._status.forget(key)
+        return None
 
     async def reconcile(self, obj: Object) -> float | None:
         """One step of the rollout, then the status."""

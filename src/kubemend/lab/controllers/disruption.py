@@ -15,6 +15,7 @@ from kubemend.lab.fields import (
     finished,
     key,
     labels,
+    name,
     namespace,
     ready,
     scaled,
@@ -52,7 +53,9 @@ class DisruptionController(Controller):
         selector = spec(obj).get("selector")
         pods = [p for p in self.seen.all("Pod", namespace(obj)) if selects(selector, labels(p)) and not finished(p)]
         expected, desired = self._desired(obj, pods)
-        healthy = sum(ready(p) and not deleting(p) for p in pods)
+        there = {name(p) for p in pods if not deleting(p)}
+        evicted = {n: at for n, at in (status(obj).get("disruptedPods") or {}).items() if n in there}
+        healthy = sum(ready(p) and name(p) in there - evicted.keys() for p in pods)
         allowed = max(0, healthy - desired) if expected else 0
         new: dict[str, Any] = {
             "currentHealthy": healthy,
@@ -62,7 +65,7 @@ class DisruptionController(Controller):
             "observedGeneration": obj["metadata"].get("generation", 0),
             "conditions": with_condition(status(obj).get("conditions") or [], _condition(obj, allowed)),
         }
-        await self.tell(obj, {**{k: v for k, v in status(obj).items() if k == "disruptedPods"}, **new})
+        await self.tell(obj, {**new, **({"disruptedPods": evicted} if evicted else {})})
         return None
 
     def _desired(self, obj: Object, pods: list[Object]) -> tuple[int, int]:

@@ -61,9 +61,10 @@ class JobController(Controller):
         super().__init__(world)
         self._memory: dict[Key, _Memory] = {}
 
-    async def gone(self, key: Key) -> None:
+    async def gone(self, key: Key) -> float | None:
         """Drop what was remembered of it."""
         self._memory.pop(key, None)
+        return None
 
     async def reconcile(self, obj: Object) -> float | None:
         """Finish it, suspend it, or give it the pods it lacks; then the status."""

@@ -29,6 +29,8 @@ from kubemend.model.objects.pod import Toleration
 
 GRACE_S = 50.0
 """Seconds without a sign of life until a node counts as unreachable (`--node-monitor-grace-period`)."""
+QUARANTINE_S = 40.0
+"""Seconds for which a node may be missing before its pods are deleted (pod garbage collector `quarantineTime`)."""
 SLOWEST_PACE = 0.02
 """Signs of life aren't sent more often than this pace makes them, so that a fast cluster is no busy one."""
 
@@ -56,6 +58,7 @@ class NodeController(Controller):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._heard: dict[str, float] = {}
+        self._missed: dict[str, float] = {}
         self._tainted: dict[tuple[str, _Pair], float] = {}
 
     def affected(self, obj: Object, before: Object | None) -> Iterable[Key]:
@@ -89,12 +92,18 @@ class NodeController(Controller):
         waits = [w for w in (await self._evict(obj), left if left > 0 else None) if w is not None]
         return min(waits, default=None)
 
-    async def gone(self, key: Key) -> None:
-        """Delete the pods of a node that is no more: nobody is left to end them."""
+    async def gone(self, key: Key) -> float | None:
+        """Delete the pods of a node that is no more, or never was: nobody is left to end them."""
         self._heard.pop(key[1], None)
-        for pod in self.seen.all("Pod"):
-            if spec(pod).get("nodeName") == key[1]:
-                await self.seen.delete(pod, grace_seconds=0)
+        pods = [p for p in self.seen.all("Pod") if spec(p).get("nodeName") == key[1]]
+        since = self._missed.setdefault(key[1], self.world.time())
+        left = since + QUARANTINE_S - self.world.time()
+        if pods and left > 0:
+            return left * self.world.pace
+        del self._missed[key[1]]
+        for pod in pods:
+            await self.seen.delete(pod, grace_seconds=0)
+        return None
 
     async def _lost(self, obj: Object) -> Object:
         """Nothing is known of it any longer: its conditions turn Unknown, its pods aren't ready."""

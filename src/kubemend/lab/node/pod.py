@@ -131,7 +131,7 @@ class PodRun:
         sidecars = await self._initialize()
         if sidecars is None:
             return
-        await asyncio.gather(*(c.run() for c in self._apps))
+        await asyncio.wait([self._spawn(c.run()) for c in self._apps])
         for container, task in sidecars:
             process = container.process
             task.cancel()

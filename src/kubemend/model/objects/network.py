@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec import field
+
 from kubemend.model.objects.meta import IntOrString, Obj, Part
 
 
@@ -19,7 +21,7 @@ class ServiceSpec(Part, frozen=True, gc=False):
     type: str = "ClusterIP"
     selector: dict[str, str] = {}
     ports: tuple[ServicePort, ...] = ()
-    cluster_ip: str = ""
+    cluster_ip: str = field(name="clusterIP", default="")
     publish_not_ready_addresses: bool = False
     external_name: str = ""
 

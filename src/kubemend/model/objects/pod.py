@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from msgspec import field
+
 from kubemend.model.objects.meta import Condition, IntOrString, LabelSelector, Meta, Obj, Part, Quantities
 
 
@@ -263,7 +265,7 @@ class ContainerStatus(Part, frozen=True, gc=False):
     started: bool | None = None
     restart_count: int = 0
     image: str = ""
-    image_id: str = ""
+    image_id: str = field(name="imageID", default="")
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
 
@@ -276,8 +278,8 @@ class PodStatus(Part, frozen=True, gc=False):
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     start_time: datetime | None = None
-    pod_ip: str = ""
-    host_ip: str = ""
+    pod_ip: str = field(name="podIP", default="")
+    host_ip: str = field(name="hostIP", default="")
     qos_class: str = ""
 
 

@@ -24,6 +24,7 @@ JOINING_S = 120.0
     reads=(Node,),
     uses=(Pod, *CONTROLLERS),
     explains=("KM112", "KM113", "KM114", "KM201", "KM203", "KM204", "KM205", "KM401", "KM503", "KM602"),
+    spreads=True,
 )
 def node_not_ready(snapshot: Snapshot) -> Iterator[Observation]:
     """A node isn't ready.

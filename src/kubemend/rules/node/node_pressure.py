@@ -20,6 +20,7 @@ _SHORT_OF = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes",
     reads=(Node,),
     uses=(Pod, *CONTROLLERS),
     explains=("KM113", "KM201", "KM203", "KM401", "KM503"),
+    spreads=True,
 )
 def node_pressure(snapshot: Snapshot) -> Iterator[Observation]:
     """A node is short of memory, disk or process ids.

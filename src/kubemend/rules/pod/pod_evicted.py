@@ -26,7 +26,14 @@ _SHORT = (
 )
 
 
-@rule("KM113", severity=Severity.WARNING, reads=(Pod,), uses=(Node, *CONTROLLERS), explains=("KM401", "KM503"))
+@rule(
+    "KM113",
+    severity=Severity.WARNING,
+    reads=(Pod,),
+    uses=(Node, *CONTROLLERS),
+    explains=("KM401", "KM503"),
+    spreads=True,
+)
 def pod_evicted(snapshot: Snapshot) -> Iterator[Observation]:
     """Pods are evicted by their node again and again, or one was that nothing replaces.
 

@@ -32,6 +32,7 @@ class Scarce:
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
     explains=("KM401", "KM503"),
+    spreads=True,
 )
 def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod asks for more than any node it may go to has left.

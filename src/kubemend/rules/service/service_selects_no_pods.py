@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from kubemend.kube.names import near
 from kubemend.kube.selectors import subset
 from kubemend.model.finding import Fact, Observation, Severity, cite
-from kubemend.model.objects import Pod, Service
+from kubemend.model.objects import Obj, Pod, Service
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.service.selection import GRACE_S, OWNERS, WORKLOADS, Runner, Selection, age
+
+
+_READ: tuple[type[Obj], ...] = (Pod, *WORKLOADS)
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Miss:
     meant: tuple[str, str] | None
 
 
-@rule("KM501", severity=Severity.ERROR, reads=(Service, Pod, *WORKLOADS), uses=OWNERS)
+@rule("KM501", severity=Severity.ERROR, reads=(Service, *_READ), uses=OWNERS)
 def service_selects_no_pods(snapshot: Snapshot) -> Iterator[Observation]:
     """A Service's selector matches no pod, but misses a workload by a single label.
 
@@ -43,6 +46,8 @@ def service_selects_no_pods(snapshot: Snapshot) -> Iterator[Observation]:
     for service in selection.services():
         wanted = service.spec.selector
         runners = selection.runners(service.namespace)
+        if not all(snapshot.was_read(kind, service.namespace) for kind in _READ):
+            continue
         if selection.pods(service) or any(subset(wanted, r.spec.template.metadata.labels) for r in runners):
             continue
         misses = [m for r in runners if (m := _miss(service, r, runners)) and not _too_new(service, r, snapshot)]

@@ -10,6 +10,7 @@ from kubemend.model.objects import ContainerStatus, Deployment, Pod, ReplicaSet,
 from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot, revision_of
+from kubemend.rules.scheduling.search import older
 from kubemend.rules.workload.words import count
 
 FAILING = frozenset(
@@ -85,13 +86,13 @@ def _deployment(snapshot: Snapshot, deployment: Deployment) -> Iterator[Observat
 def _failing_beside_old(snapshot: Snapshot, revisions: list[ReplicaSet]) -> list[Cite]:
     if not revisions or not any(r.spec.replicas and r.status.ready_replicas for r in revisions[1:]):
         return []
-    return [why for pod in snapshot.owned(revisions[0], Pod) if (why := _failure(pod)) is not None]
+    return [why for pod in snapshot.owned(revisions[0], Pod) if (why := _failure(snapshot, pod)) is not None]
 
 
 def _stateful_set(snapshot: Snapshot, stateful: StatefulSet) -> Iterator[Observation]:
     newest = stateful.status.update_revision
     pods = [p for p in snapshot.owned(stateful, Pod) if p.metadata.labels.get(HASH) == newest]
-    if failing := [why for pod in pods if (why := _failure(pod)) is not None]:
+    if failing := [why for pod in pods if (why := _failure(snapshot, pod)) is not None]:
         status = stateful.status
         yield Observation(
             about=stateful.ref,
@@ -103,8 +104,11 @@ def _stateful_set(snapshot: Snapshot, stateful: StatefulSet) -> Iterator[Observa
         )
 
 
-def _failure(pod: Pod) -> Cite | None:
-    """Where it stands that a pod which should run has failed; None when it is ready, or only on its way."""
+def _failure(snapshot: Snapshot, pod: Pod) -> Cite | None:
+    """Where it stands that a pod which should run has failed; None when it is ready, or only on its way.
+
+    A pod without a node is given a minute: a rollout that swaps pods one by one has to wait for room.
+    """
     if not active(pod) or ready(pod):
         return None
     groups = (("initContainerStatuses", pod.status.init_container_statuses),)
@@ -113,7 +117,7 @@ def _failure(pod: Pod) -> Cite | None:
             if (steps := _broken(status)) is not None:
                 return cite(pod, "status", field, i, *steps)
     placed = condition(pod.status.conditions, "PodScheduled")
-    if placed is not None and placed.reason == "Unschedulable":
+    if placed is not None and placed.reason == "Unschedulable" and older(pod, snapshot):
         return cite(pod, "status", "conditions", pod.status.conditions.index(placed), "reason")
     return None
 
@@ -122,6 +126,6 @@ def _broken(status: ContainerStatus) -> tuple[str, ...] | None:
     waiting, ended = status.state.waiting, status.state.terminated
     if waiting is not None and waiting.reason in FAILING:
         return ("state", "waiting", "reason")
-    if ended is not None and ended.exit_code:
+    if ended is not None and ended.exit_code and status.restart_count:  # one crash may be chance
         return ("state", "terminated", "exitCode")
     return None
