@@ -68,7 +68,9 @@ class ClientApi:
         return _decoded(await self._transport.send("POST", path, obj, params=MANAGER))
 
     async def patch(self, obj: Object, body: Object, *, subresource: str = "") -> Object:
-        """JSON merge patch of one object."""
+        """JSON merge patch of this very object: its uid is a precondition."""
+        if known := uid(obj):
+            body = {**body, "metadata": {**body.get("metadata", {}), "uid": known}}
         path = resource(obj["kind"]).object(namespace(obj), name(obj), subresource)
         answer = await self._transport.send("PATCH", path, body, content_type=MERGE_PATCH, params=MANAGER)
         return _decoded(answer)

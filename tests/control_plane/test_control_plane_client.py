@@ -10,7 +10,7 @@ from testbed.client import ClientApi, since
 from testbed.plane import ControlPlane
 
 from kubemend.cluster.connection import connect
-from kubemend.cluster.errors import AlreadyExists, Forbidden
+from kubemend.cluster.errors import AlreadyExists, Conflict, Forbidden
 from kubemend.lab.api import Object
 
 
@@ -42,13 +42,15 @@ async def test_an_object_lives_from_create_to_delete(api: ClientApi) -> None:
     assert await api.get("ConfigMap", "default", "whole-life") is None
 
 
-async def test_a_namesake_is_not_deleted_in_its_predecessors_place(api: ClientApi) -> None:
+async def test_a_namesake_is_neither_patched_nor_deleted_in_its_predecessors_place(api: ClientApi) -> None:
     first = await api.create(config_map("namesake"))
     await api.delete(first)
     await api.delete(first)
     second = await api.create(config_map("namesake"))
     await api.delete(first)
-    assert await api.get("ConfigMap", "default", "namesake") is not None
+    with pytest.raises(Conflict):
+        await api.patch(first, {"data": {"colour": "blue"}})
+    assert await api.get("ConfigMap", "default", "namesake") == second
     await api.delete(second)
 
 

@@ -160,13 +160,13 @@ async def test_a_process_that_ignores_the_request_to_end_is_killed():
 
 
 async def test_a_liveness_probe_that_comes_too_early_kills_a_slow_starter_and_a_startup_probe_saves_it():
-    slow = {"lab.kubemend.dev/startup-seconds": "8"}
+    startup = "lab.kubemend.dev/startup-seconds"
     async with running() as lab:
-        await lab.create(pod(notes=slow, livenessProbe=http(8080, failureThreshold=2)))
+        await lab.create(pod(notes={startup: "600"}, livenessProbe=http(8080, failureThreshold=2)))
         await lab.until(lambda seen: any(s["restartCount"] for s in containers(seen, "one")))
         assert "connect: connection refused" in lab.events("one", "Unhealthy")[0]
         probes = {"livenessProbe": http(8080, failureThreshold=2), "startupProbe": http(8080, failureThreshold=30)}
-        await lab.create(pod("two", notes=slow, **probes))
+        await lab.create(pod("two", notes={startup: "5"}, **probes))
         found = await lab.until(is_ready("two"))
         assert status(found)["containerStatuses"][0]["restartCount"] == 0
 
@@ -228,6 +228,16 @@ async def test_a_pod_that_never_started_or_has_ended_can_be_deleted_too():
         await lab.delete("Pod", "two")
         await lab.until(gone("Pod", "one"))
         await lab.until(gone("Pod", "two"))
+
+
+async def test_a_status_that_somebody_else_overwrote_is_put_right():
+    async with running() as lab:
+        await lab.create(pod())
+        before = status(await lab.until(is_ready("one")))["conditions"]
+        wrong = [{**c, "status": "False"} if c["type"] == "Ready" else c for c in before]
+        await lab.patch("Pod", "one", {"status": {"conditions": wrong}}, part="status")
+        assert not is_ready("one")(lab.store)
+        await lab.until(is_ready("one"))
 
 
 async def test_a_node_that_comes_back_goes_on_with_its_pods():

@@ -53,7 +53,7 @@ class Case:
         self.not_before = 0.0
         self.done = False
         self.task: asyncio.Task[None] | None = None
-        self.told = ""
+        self.told = self.waits_for = ""
 
 
 class Detector:
@@ -161,7 +161,11 @@ class Detector:
                 await self._mend(case)
         except (Held, OverBudget, Paused) as error:
             case.not_before = time.monotonic() + self._timing.retry
-            self._say("waiting", error.message, case.incident)
+            if error.code == "attempts-spent":
+                await self._escalate(case, error.message)
+            elif case.waits_for != error.message:
+                case.waits_for = error.message
+                self._say("waiting", error.message, case.incident)
         except KubemendError as error:
             case.not_before = time.monotonic() + self._timing.retry
             self._say("escalated", f"{error.code}: {error.message}", case.incident)
@@ -187,6 +191,8 @@ class Detector:
         elif ended.state is State.ESCALATED:
             await self._escalate(case, ended.why)
         else:
+            # Rolled back: another strategy may do. Refused or failed: the world may be another in a moment.
+            case.not_before = time.monotonic() + self._timing.retry
             await mender.ledger.incidents.move(incident.id, Phase.OPENED)
         return None
 

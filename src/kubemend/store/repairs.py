@@ -295,8 +295,14 @@ async def _check_limits(connection: AsyncConnection, repair: Repair, limits: Lim
     target, namespace = str(repair.plan.target), repair.plan.target.namespace
     is_open = TABLE.c.state.in_(OPEN)
     ended = (TABLE.c.target == target, begun, ~is_open, TABLE.c.updated_at > now - limits.cooldown_s)
+    if attempts >= limits.attempts:
+        raise OverBudget(
+            f"{attempts} attempts at this incident in 24 h",
+            where=repair.id,
+            code="attempts-spent",
+            hint="a person should look at it",
+        )
     for used, cap, what in (
-        (attempts, limits.attempts, "attempts at this incident in 24 h"),
         (await count(*ended), 1, f"repair of {target} within {limits.cooldown_s:g} s (cooldown)"),
         (await count(is_open), limits.concurrent, "repairs open in the cluster"),
         (await count(is_open, TABLE.c.namespace == namespace), limits.per_namespace, f"repairs open in {namespace}"),

@@ -18,6 +18,7 @@ from kubemend.engine.judge import judge
 from kubemend.engine.policy import Mode, Policy, Verdict
 from kubemend.kube.diff import without_server_fields
 from kubemend.model.errors import KubemendError
+from kubemend.model.finding import Diagnosis
 from kubemend.model.plan import Change, Create, Declined, Delete, Evict, Plan, Scale
 from kubemend.model.repair import Repair, State, Step
 from kubemend.model.rule import Rule
@@ -175,8 +176,9 @@ class Guard:
         if strategy is None:
             return None
         snapshot = self._sight.snapshot()
-        report = judge(snapshot, self._rules)
-        diagnosis = next((d for d in report.diagnoses if d.fingerprint == plan.fingerprint), None)
+        # By now it may hang below another cause; that makes it no less true.
+        seen = (Diagnosis(root=f) for f in judge(snapshot, self._rules).findings)
+        diagnosis = next((d for d in seen if d.fingerprint == plan.fingerprint), None)
         if diagnosis is None:
             return "plan-stale: the fault it repairs is no longer there"
         made = strategy.plan(diagnosis, snapshot)

@@ -162,6 +162,15 @@ def changed(kind: Kind, old: Object, obj: Object) -> None:
         tolerate(obj["spec"])
 
 
+def told(kind: Kind, obj: Object) -> None:
+    """Complete a status that a component told, in place: a pod's one address is the first of its addresses."""
+    if kind.kind == "Pod":
+        status = obj["status"]
+        for one, many in (("podIP", "podIPs"), ("hostIP", "hostIPs")):
+            if one in status:
+                status.setdefault(many, [{"ip": status[one]}])
+
+
 _NEW: dict[str, Callable[[Store, Object], None]] = {
     "DaemonSet": _daemonset,
     "Job": _job,

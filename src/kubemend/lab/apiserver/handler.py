@@ -135,8 +135,10 @@ class Handler:
     def _delete_all(self, kind: Kind, request: Request) -> Answer:
         chosen, how = selection(kind, request.query), _deletion(request, _options(request))
         found = [o for o in self.registry.store.all(kind.storage, request.route.namespace or None) if chosen.takes(o)]
-        left = [delete(self.registry.store, kind, obj, how)[0] for obj in found]
-        return Answer(listing(kind, left, {"resourceVersion": str(self.registry.store.version)}))
+        version = str(self.registry.store.version)
+        for obj in found:
+            delete(self.registry.store, kind, obj, how)
+        return Answer(listing(kind, found, {"resourceVersion": version}))
 
     def _part(self, kind: Kind, request: Request) -> Answer:
         route, part = request.route, request.route.part

@@ -39,9 +39,10 @@ def answer(store: Store, pod: Object, request: Request) -> Answer:
 
 def _container(pod: Object, asked: str) -> str:
     spec, name = pod["spec"], pod["metadata"]["name"]
-    known = [c["name"] for f in ("initContainers", "containers") for c in spec.get(f) or ()]
-    if not asked and len(known) == 1:
-        return str(known[0])
+    main: list[Object] = spec.get("containers") or []
+    known = [c["name"] for c in (*(spec.get("initContainers") or ()), *main)]
+    if not asked and len(main) == 1:
+        return str(main[0]["name"])
     if not asked:
         told = " ".join(known)
         raise bad_request(f"a container name must be specified for pod {name}, choose one of: [{told}]")

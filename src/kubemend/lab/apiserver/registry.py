@@ -127,7 +127,9 @@ class Registry:
         check_version(kind, old, obj["metadata"].pop("resourceVersion", ""))
         _keep(old, obj, entries)
         obj = _parted(kind, old, obj, part)
-        if part != "status":
+        if part == "status":
+            prepare.told(kind, obj)
+        else:
             defaults.fill(obj)
             prepare.changed(kind, old, obj)
         validation.check_change(kind, old, obj, subresource=part)

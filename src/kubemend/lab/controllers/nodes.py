@@ -27,8 +27,12 @@ from kubemend.lab.fields import (
 from kubemend.model.objects.node import Taint
 from kubemend.model.objects.pod import Toleration
 
-GRACE_S = 50.0
-"""Seconds without a sign of life until a node counts as unreachable (`--node-monitor-grace-period`)."""
+GRACE_S, DOUBT_S = 40.0, 10.0
+"""Seconds without a sign of life until a node is doubted, and from then on until it counts as unreachable.
+
+Together they are `--node-monitor-grace-period`. They are two, so that a process that stood still for a while hears
+the signs that came meanwhile before it judges.
+"""
 QUARANTINE_S = 40.0
 """Seconds for which a node may be missing before its pods are deleted (pod garbage collector `quarantineTime`)."""
 SLOWEST_PACE = 0.02
@@ -58,6 +62,7 @@ class NodeController(Controller):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._heard: dict[str, float] = {}
+        self._doubted: dict[str, float] = {}
         self._missed: dict[str, float] = {}
         self._tainted: dict[tuple[str, _Pair], float] = {}
 
@@ -69,6 +74,7 @@ class NodeController(Controller):
             if namespace(obj) == "kube-node-lease":
                 silent = name(obj) not in self._heard or self._silence(name(obj)) <= 0
                 self._heard[name(obj)] = self._clock()
+                self._doubted.pop(name(obj), None)
                 if silent:
                     yield "", name(obj)
         elif (node := spec(obj).get("nodeName")) and (before is None or not spec(before).get("nodeName")):
@@ -80,8 +86,10 @@ class NodeController(Controller):
 
     def _silence(self, node: str) -> float:
         """Real seconds that are left until the node counts as unreachable."""
-        since = self._heard.setdefault(node, self._clock())
-        return (since + GRACE_S - self._clock()) * max(self.world.pace, SLOWEST_PACE)
+        since, wait = self._heard.setdefault(node, self._clock()), GRACE_S
+        if since + GRACE_S <= self._clock():
+            since, wait = self._doubted.setdefault(node, self._clock()), DOUBT_S
+        return (since + wait - self._clock()) * max(self.world.pace, SLOWEST_PACE)
 
     async def reconcile(self, obj: Object) -> float | None:
         """Judge it, taint it, clear it."""
@@ -95,6 +103,7 @@ class NodeController(Controller):
     async def gone(self, key: Key) -> float | None:
         """Delete the pods of a node that is no more, or never was: nobody is left to end them."""
         self._heard.pop(key[1], None)
+        self._doubted.pop(key[1], None)
         pods = [p for p in self.seen.all("Pod") if spec(p).get("nodeName") == key[1]]
         since = self._missed.setdefault(key[1], self.world.time())
         left = since + QUARANTINE_S - self.world.time()

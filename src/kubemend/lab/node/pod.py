@@ -50,6 +50,7 @@ class PodRun:
         self._stopping = False
         told = status(pod)
         self._address: str = told.get("podIP", "")
+        self._verdict = _verdict(pod)
         self._since: str = told.get("startTime") or now()
         inits = spec(pod).get("initContainers") or ()
         self._inits = [self._container(c["name"], told, init=True) for c in inits]
@@ -87,7 +88,7 @@ class PodRun:
             self._references = _referred(pod)
             self._changes.fire()
             self._told.fire()
-        elif _gates(pod) != _gates(before):
+        elif _gates(pod) != _gates(before) or _verdict(pod) not in (_verdict(before), self._verdict):
             self._told.fire()
 
     def concerned(self, obj: Object) -> None:
@@ -201,7 +202,9 @@ class PodRun:
     async def _publish(self) -> bool:
         """Write the status where it differs; whether it is as it should be."""
         pod = self.pod
-        patch = difference(status(pod), self._status(pod))
+        wanted = self._status(pod)
+        self._verdict = _verdict({"status": wanted})
+        patch = difference(status(pod), wanted)
         if not patch:
             return True
         meta = {"uid": uid(pod), "resourceVersion": pod["metadata"].get("resourceVersion")}
@@ -239,6 +242,11 @@ class PodRun:
 def _referred(pod: Object) -> set[tuple[str, str]]:
     """(kind, name) of what the pod can't do without."""
     return {(r.kind, r.name) for r in references(msgspec.convert(spec(pod), PodSpec))}
+
+
+def _verdict(pod: Object) -> tuple[Any, ...]:
+    """What others may have overwritten of what this node says: only things that no API server rewrites in form."""
+    return status(pod).get("phase"), *((condition(pod, t) or {}).get("status") for t in ("Ready", "ContainersReady"))
 
 
 def _gates(pod: Object) -> list[Any]:

@@ -13,7 +13,6 @@ from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.service.selection import GRACE_S, OWNERS, WORKLOADS, Runner, Selection, age
 
-
 _READ: tuple[type[Obj], ...] = (Pod, *WORKLOADS)
 
 
