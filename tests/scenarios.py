@@ -1,4 +1,4 @@
-"""Running the scenarios of `scenarios/` on a cluster: set up, break, watch `kubemend watch --auto-fix` mend, judge the end.
+"""Running the scenarios of `scenarios/`: set up, break, watch `kubemend watch --auto-fix` mend, judge the end.
 
 The runner sees the cluster only through stock kubectl and the program only through its command line.
 """

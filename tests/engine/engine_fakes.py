@@ -183,6 +183,3 @@ def node(name: str = "node-1", *, memory: str = "4Gi", cpu: str = "4") -> Object
             "conditions": [{"type": "Ready", "status": "True"}],
         },
     }
-
-
-

@@ -37,6 +37,8 @@ from kubemend.store.repairs import Limits
 
 CASES = 10_000
 SHARES = 2
+IN_MEMORY = next((d for d in ("/dev/shm",) if Path(d).is_dir()), None)
+"""The ledger's every commit is synced; on a disk that alone would take most of the time."""
 ANSWERS = ("none", "yes", "no", "expired", "other plan")
 WORLDS = ("same", "replaced", "gone", "deleting", "fact moved", "edited", "helm", "argo")
 DENIALS = ("none", "patch", "admission", "mutated", "too big")
@@ -204,8 +206,7 @@ async def play(cases: int, seed: int) -> Counter[str]:
     """Run cases; AssertionError at the first one where the guard and `ought` disagree."""
     rng = random.Random(seed)
     count: Counter[str] = Counter()
-    shm = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         async with open_ledger(Path(folder) / "ledger.db") as ledger:
             bench = Bench(ledger)
             for index in range(cases):

@@ -171,9 +171,7 @@ async def test_a_repair_over_budget_is_left_as_it_was(ledger: Ledger):
     await begun(ledger)
     repair = await proposed(ledger, plan("api", fingerprint="b" * 12))
     with pytest.raises(OverBudget):
-        await ledger.repairs.begin(
-            repair, objects=["x"], limits=Limits(concurrent=1), approved=False, actor="ann"
-        )
+        await ledger.repairs.begin(repair, objects=["x"], limits=Limits(concurrent=1), approved=False, actor="ann")
     assert (await ledger.repairs.get(repair.id)).state is State.PROPOSED
 
 
@@ -303,12 +301,9 @@ async def test_an_incident_opens_once_and_reopens_with_its_history(ledger: Ledge
     incident, news = await ledger.incidents.see(diagnosis, cluster="c")
     again, second = await ledger.incidents.see(diagnosis, cluster="c")
     assert (news, second, incident.id) == (True, False, again.id)
-    from kubemend.model.repair import Phase
-
     await ledger.incidents.move(incident.id, Phase.RESOLVED)
     back, third = await ledger.incidents.see(diagnosis, cluster="c")
     assert (back.id, third, back.reopened) == (incident.id, True, 1)
-
 
 
 @pytest.fixture
