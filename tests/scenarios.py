@@ -104,6 +104,9 @@ class Watcher:
         with log.open("w") as errors:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         watcher = cls(process)
+        deadline, tick = time.monotonic() + 60, threading.Event()
+        while "watching" not in log.read_text() and time.monotonic() < deadline and process.poll() is None:
+            tick.wait(0.1)
         threading.Thread(target=watcher._read, daemon=True).start()
         return watcher
 

@@ -10,7 +10,7 @@ from testbed.client import ClientApi, since
 from testbed.plane import ControlPlane
 
 from kubemend.cluster.connection import connect
-from kubemend.cluster.errors import AlreadyExists, Conflict, Forbidden
+from kubemend.cluster.errors import AlreadyExists, Forbidden, Invalid
 from kubemend.lab.api import Object
 
 
@@ -48,7 +48,7 @@ async def test_a_namesake_is_neither_patched_nor_deleted_in_its_predecessors_pla
     await api.delete(first)
     second = await api.create(config_map("namesake"))
     await api.delete(first)
-    with pytest.raises(Conflict):
+    with pytest.raises(Invalid, match=r"metadata\.uid"):
         await api.patch(first, {"data": {"colour": "blue"}})
     assert await api.get("ConfigMap", "default", "namesake") == second
     await api.delete(second)
