@@ -198,26 +198,6 @@ def test_a_repair_of_another_cluster_is_not_touched(k, cli, cluster, hungry, tmp
     assert "error[other-cluster]" in ran.err
 
 
-def test_watch_repairs_by_itself_and_tells_in_json_lines(k, cli, cluster, hungry):
-    seen(k, hungry)
-    ran = k("watch", "-n", hungry.namespace, "--auto-fix", "--for", "9", "-o", "json")
-    events = [json.loads(line) for line in ran.out.splitlines()]
-    mine = [e for e in events if (e.get("incident") or {}).get("namespace") == hungry.namespace]
-    assert ran.status == 0
-    assert [e["what"] for e in mine][:3] == ["opened", "planned", "repair"]
-    assert mine[2]["repair"]["state"] == "succeeded", mine[2]
-    assert limit(cluster, hungry) == "200Mi"
-
-
-def test_watch_in_the_default_mode_only_tells(k, cli, cluster, hungry):
-    seen(k, hungry)
-    ran = k("watch", "-n", hungry.namespace, "--for", "4")
-    assert ran.status == 0
-    assert "opened" in ran.out
-    assert "kubemend approvals approve" in ran.out
-    assert limit(cluster, hungry) == "100Mi"
-
-
 def test_a_snapshot_of_the_cluster_gives_the_same_findings_as_the_cluster(k, cli, cluster, hungry, tmp_path):
     live = seen(k, hungry)
     path = tmp_path / "kept.tar.gz"
@@ -315,6 +295,41 @@ def last_state(store: Path) -> str:
             return str((await ledger.repairs.list())[0].state)
 
     return asyncio.run(look())
+
+
+def watched(cluster: Cluster, store: Path, ref: Ref, last: str, *arguments: str) -> list[str]:
+    """What `watch` prints up to a line with the last word; then it is asked to end, and must do so in peace."""
+    lines = []
+    with start(cluster, store, "watch", "-n", ref.namespace, *arguments) as process:
+        for line in process.stdout:
+            lines.append(line)
+            if last in line:
+                break
+        process.terminate()
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 0
+    return lines
+
+
+def test_watch_repairs_by_itself_and_tells_in_json_lines(k, cluster, hungry, tmp_path):
+    seen(k, hungry)
+    lines = watched(cluster, tmp_path / "own.db", hungry, '"succeeded"', "--auto-fix", "-o", "json")
+    events = [json.loads(line) for line in lines]
+    assert [e["what"] for e in events] == ["opened", "planned", "repair"]
+    assert {e["incident"]["namespace"] for e in events} == {hungry.namespace}
+    assert events[2]["repair"]["plan"]["target"]["name"] == "hungry"
+    assert limit(cluster, hungry) == "200Mi"
+
+
+def test_watch_in_the_default_mode_only_tells(k, cluster, hungry, tmp_path):
+    seen(k, hungry)
+    *_, last = watched(cluster, tmp_path / "own.db", hungry, "escalated")
+    assert "read-only mode: nothing is written; kubemend approvals approve" in last
+    assert limit(cluster, hungry) == "100Mi"
+
+
+def test_watch_ends_when_its_time_is_over(k, hungry):
+    assert k("watch", "-n", hungry.namespace, "--analyze-only", "--for", "0.1").status == 0
 
 
 def test_ctrl_c_at_the_question_leaves_the_plan_waiting(k, cluster, hungry, tmp_path):

@@ -44,7 +44,12 @@ def test_a_mistyped_kind_names_the_one_that_was_meant():
 
 @pytest.mark.parametrize(
     ("asked", "hint"),
-    [("wbe", None), ("frontent", "did you mean frontend?"), ("api", "there is one in blog")],
+    [
+        ("checkout", None),
+        ("wbe", "did you mean web?"),
+        ("frontent", "did you mean frontend?"),
+        ("api", "there is one in blog"),
+    ],
 )
 def test_an_object_that_is_not_there_names_the_nearest(asked, hint):
     others = [Deployment(metadata=Meta(name=n, namespace=ns)) for n, ns in (("frontend", "shop"), ("api", "blog"))]

@@ -246,12 +246,12 @@ class Repairs:
             return [_repair(r) for r in (await connection.execute(query)).mappings()]
 
     async def tried(self, fingerprint: str, cluster: str, *, asked: bool = False) -> set[str]:
-        """Hashes of plans of the last day that did not hold, or that were refused, rejected or undone.
+        """Hashes of plans of the last day that did not hold, or that a person rejected or undid.
 
-        asked: leave out the latter three, for a person who asks may want them again.
+        asked: leave out the latter two, for a person who asks may want them again.
         """
-        bad = [State.ROLLED_BACK, State.FAILED, State.ESCALATED]
-        bad += [] if asked else [State.REFUSED, State.REJECTED]
+        bad = [State.ROLLED_BACK, State.ESCALATED]
+        bad += [] if asked else [State.REJECTED]
         query = select(TABLE.c.plan_hash).where(
             TABLE.c.cluster == cluster,
             TABLE.c.fingerprint == fingerprint,

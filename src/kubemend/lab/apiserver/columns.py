@@ -36,6 +36,7 @@ COLUMNS: Final[dict[str, str]] = {
     "Pod": "Name Ready Status Restarts Age IP* Node* Nominated_Node* Readiness_Gates*",
     "PodDisruptionBudget": "Name Min_Available Max_Unavailable Allowed_Disruptions:integer Age",
     "PriorityClass": "Name Value:integer Global-Default:boolean Age PreemptionPolicy",
+    "ReplicationController": f"Name Desired:integer Current:integer Ready:integer Age {_WIDE_PODS}",
     "ReplicaSet": f"Name Desired:integer Current:integer Ready:integer Age {_WIDE_PODS}",
     "ResourceQuota": "Name Request Limit Age",
     "Role": "Name Created_At:date",

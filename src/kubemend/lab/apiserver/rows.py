@@ -246,6 +246,7 @@ ROWS: dict[str, Row] = {
     "PriorityClass": lambda o, now: [
         *(_name(o), o["value"], o.get("globalDefault", False), _age(o, now), o["preemptionPolicy"])
     ],
+    "ReplicationController": _with(_spec("replicas", 0), _status("replicas"), _status("readyReplicas"), wide=_pods),
     "ReplicaSet": _with(_spec("replicas", 0), _status("replicas"), _status("readyReplicas"), wide=_pods),
     "ResourceQuota": _quota,
     "Role": _created,
