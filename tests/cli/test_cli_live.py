@@ -380,3 +380,9 @@ def test_a_reader_that_goes_away_is_no_crash():
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 141
+
+
+def test_a_namespace_that_is_not_there_is_not_called_healthy(k):
+    ran = k("scan", "-n", "nowhere")
+    assert (ran.status, ran.out) == (2, "")
+    assert "error[namespace-unknown]: there is no namespace 'nowhere'" in ran.err

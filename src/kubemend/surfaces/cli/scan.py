@@ -14,7 +14,7 @@ from kubemend.model.finding import Severity
 from kubemend.model.snapshot import Snapshot
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli import views
-from kubemend.surfaces.cli.blind import refuse_blind
+from kubemend.surfaces.cli.blind import demand_namespace, refuse_blind
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.options import HERE, RECORDS, Place
 from kubemend.surfaces.cli.render import html, junit, prometheus, sarif
@@ -60,6 +60,7 @@ async def _look(path: Path | None, place: Place) -> tuple[Snapshot, str]:
         seen = await load(path)
         return (seen.within(place.scope) if place.scope else seen), str(path)
     async with wiring().seat(place) as seat:
+        await demand_namespace(seat.reader, place.scope)
         seen = await collect(seat.reader, catalogue.kinds(), place.scope)
         return refuse_blind(seen, seat.context), seat.context
 
