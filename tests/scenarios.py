@@ -40,9 +40,11 @@ class Scenario:
         path = ROOT / self.name / f"{name}.yaml"
         return path if path.exists() else None
 
-    def deployments(self) -> list[str]:
-        documents = yaml.safe_load_all((ROOT / self.name / "healthy.yaml").read_text())
-        return [d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"]
+    def deployments(self, *files: str) -> list[str]:
+        """Names of the Deployments that these files hold (the healthy state, unless told otherwise)."""
+        paths = [p for f in files or ("healthy",) if (p := self.file(f)) is not None]
+        documents = [d for p in paths for d in yaml.safe_load_all(p.read_text())]
+        return sorted({d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"})
 
 
 def load() -> list[Scenario]:
@@ -219,7 +221,7 @@ def outcome(kubectl: Kubectl, watcher: Watcher, s: Scenario, broken_at: float) -
 
 def is_healthy(kubectl: Kubectl, s: Scenario) -> bool:
     """Every Deployment of the scenario complete, with the replicas it asks for."""
-    for name in s.deployments():
+    for name in s.deployments("healthy", "fault"):
         text = kubectl("get", "deployment", name, "-n", s.namespace, "-o", "json")
         found = json.loads(text)
         wanted, status = found["spec"]["replicas"], found["status"]

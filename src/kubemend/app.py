@@ -39,10 +39,6 @@ class Playground:
         """Create an object from outside of kubemend."""
         await self._cluster.api.create(manifest)
 
-    async def apply(self, manifest: dict[str, Any]) -> None:
-        """Change an object from outside of kubemend."""
-        await self._cluster.api.patch(manifest, manifest)
-
 
 class Rooms:
     """The wiring of this program: which class of which room plays which part."""

@@ -86,7 +86,7 @@ def test_in_the_default_mode_the_plan_is_shown_and_nothing_is_written(k, cli, cl
     before = cluster.get(hungry)
     ran = k("fix", "deploy/hungry", "-n", hungry.namespace)
     assert ran.status == 5
-    assert "memory: 200Mi" in ran.out
+    assert "memory: 300Mi" in ran.out
     assert "kubemend approvals approve" in ran.err
     assert "--allow-changes" in ran.err
     assert changed(before, cluster.get(hungry)) == []
@@ -108,19 +108,19 @@ def test_a_plan_can_be_had_as_a_patch_file(k, hungry):
     assert ran.status == 0
     patch = yaml.safe_load(ran.out)
     assert (patch["kind"], patch["metadata"]) == ("Deployment", {"name": "hungry", "namespace": hungry.namespace})
-    assert patch["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "200Mi"
+    assert patch["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "300Mi"
 
 
 def test_a_person_says_yes_the_repair_is_proven_and_undone_again(k, cli, cluster, hungry):
     seen(k, hungry)
     before = cluster.get(hungry)
     ran = k("fix", "deploy/hungry", "-n", hungry.namespace, "--allow-changes", stdin="1\n")
-    assert (ran.status, limit(cluster, hungry)) == (0, "200Mi"), ran.err
+    assert (ran.status, limit(cluster, hungry)) == (0, "300Mi"), ran.err
     assert "succeeded" in ran.out
     done = cli("repairs", "-o", "json").json[0]
     assert (done["state"], done["plan"]["strategy"]) == ("succeeded", "raise-memory-limit")
     refused = k("undo", done["id"])
-    assert (refused.status, limit(cluster, hungry)) == (5, "200Mi")
+    assert (refused.status, limit(cluster, hungry)) == (5, "300Mi")
     assert f"kubemend undo {done['id']} --allow-changes" in refused.err
     undone = k("undo", done["id"], "--allow-changes")
     assert (undone.status, limit(cluster, hungry)) == (0, "100Mi"), undone.err
@@ -147,7 +147,7 @@ def test_no_answer_leaves_the_plan_waiting_and_it_can_be_approved_later(k, cli, 
     assert (refused.status, limit(cluster, hungry)) == (5, "100Mi")
     approved = k("approvals", "approve", waiting["id"], "--allow-changes", "-o", "json")
     assert (approved.status, approved.json["state"]) == (0, "succeeded"), approved.err
-    assert limit(cluster, hungry) == "200Mi"
+    assert limit(cluster, hungry) == "300Mi"
     kinds = [r["kind"] for r in cli("audit", "--repair", waiting["id"], "-o", "json").json]
     assert kinds.index("approval") < kinds.index("intent") < kinds.index("outcome")
 
@@ -263,7 +263,7 @@ def test_who_may_see_one_namespace_can_have_a_fault_in_it_repaired(cli, cluster,
     cluster.create(cli("rbac", "fixer", "-n", hungry.namespace).out)
     fixer = cluster.kubeconfig_as(account, tmp_path / "fixer.yaml")
     ran = cli("fix", "deploy/hungry", "-n", hungry.namespace, "--allow-changes", "--yes", "--kubeconfig", fixer)
-    assert (ran.status, limit(cluster, hungry)) == (0, "200Mi"), ran.err
+    assert (ran.status, limit(cluster, hungry)) == (0, "300Mi"), ran.err
 
 
 def start(cluster: Cluster, store: Path, *arguments: str) -> subprocess.Popen:
@@ -318,7 +318,7 @@ def test_watch_repairs_by_itself_and_tells_in_json_lines(k, cluster, hungry, tmp
     assert [e["what"] for e in events] == ["opened", "planned", "repair"]
     assert {e["incident"]["namespace"] for e in events} == {hungry.namespace}
     assert events[2]["repair"]["plan"]["target"]["name"] == "hungry"
-    assert limit(cluster, hungry) == "200Mi"
+    assert limit(cluster, hungry) == "300Mi"
 
 
 def test_watch_in_the_default_mode_only_tells(k, cluster, hungry, tmp_path):
@@ -355,7 +355,7 @@ def test_ctrl_c_while_verifying_lets_the_repair_come_to_its_end(k, cluster, hung
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Ctrl-C again to leave at once" in err
-    assert (last_state(store), limit(cluster, hungry)) == ("succeeded", "200Mi")
+    assert (last_state(store), limit(cluster, hungry)) == ("succeeded", "300Mi")
 
 
 def test_a_second_ctrl_c_leaves_at_once_and_the_next_start_finishes(k, cluster, hungry, tmp_path):
@@ -371,7 +371,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_next_start_finishes(k, cluster, 
     assert "Traceback" not in err
     assert last_state(store) == "verifying"
     k("fix", "deploy/hungry", "-n", hungry.namespace, "--allow-changes", "--store", store)
-    assert (last_state(store), limit(cluster, hungry)) == ("succeeded", "200Mi")
+    assert (last_state(store), limit(cluster, hungry)) == ("succeeded", "300Mi")
 
 
 def test_a_reader_that_goes_away_is_no_crash():

@@ -181,7 +181,7 @@ class Detector:
             case.told = repair.id
             self._say("planned", f"{repair.plan.strategy}: {repair.plan.reason}", incident, repair)
         if repair.state is not State.PROPOSED:
-            return await self._escalate(case, f"{repair.why}; kubemend approvals approve {repair.id}")
+            return await self._escalate(case, f"{repair.why}; kubemend approvals approve {repair.id} --allow-changes")
         await mender.ledger.incidents.move(incident.id, Phase.REPAIRING)
         ended = await mender.guard.carry_out(repair, actor="detector")
         self._say("repair", f"{ended.state}: {ended.why}", incident, ended)

@@ -16,6 +16,11 @@ from kubemend.remedies.template import put, shape
 FACTOR = 2
 """How many times the limit at once: enough to matter, and three tries come to eight times."""
 
+STEP = 200 * 2**20
+"""The least raise in bytes, for a small limit doubled is still small. The Vertical Pod Autoscaler adds at least
+100 MiB after a kill (`--oom-min-bump-up-bytes`); it may try again within minutes, where we have three tries a day.
+"""
+
 LEAST = 1.25
 """A smaller raise than this isn't worth a rollout."""
 
@@ -37,9 +42,9 @@ MI = 2**20
 def raise_memory_limit(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Double the memory limit of a container that was killed for reaching it.
 
-    The new limit is twice the old one, or what the last good revision had if that is more, in whole Mi, and
-    no more than a LimitRange, a ResourceQuota (for as many pods as the rollout has at once) and the largest
-    node allow.
+    The new limit is twice the old one, at least 200Mi more, or what the last good revision had if that is more,
+    in whole Mi, and no more than a LimitRange, a ResourceQuota (for as many pods as the rollout has at once) and
+    the largest node allow.
 
     ## Safety
     The memory request stays what it is, so the scheduler sees no difference; where the template left it to
@@ -66,7 +71,7 @@ def _raised(
 ) -> Proposal | Declined:
     request = _request(diagnosis, snapshot, container, now)
     bounds = ceilings(found, container, snapshot, now=now, request=request)
-    wanted = -(-max(FACTOR * now, _before(found, snapshot)) // MI) * MI
+    wanted = -(-max(FACTOR * now, now + STEP, _before(found, snapshot)) // MI) * MI
     bound = min((c for c in bounds if c.size < wanted), default=Ceiling(wanted, ""))
     new = bound.size // MI * MI
     if new < LEAST * now:

@@ -55,10 +55,6 @@ class Practice(Protocol):
         """Create an object, as somebody with kubectl would."""
         ...
 
-    async def apply(self, manifest: dict[str, Any]) -> None:
-        """Change an object that is there."""
-        ...
-
 
 class Wiring(Protocol):
     """How a command gets at the other rooms."""
