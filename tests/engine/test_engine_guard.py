@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,9 +15,13 @@ from kubemend.engine.guard.machine import Guard, Stopped
 from kubemend.engine.policy import Mode, Policy
 from kubemend.kube.patch import merge
 from kubemend.model.access import Risk
+from kubemend.model.finding import Severity
+from kubemend.model.objects import Service
 from kubemend.model.plan import Create, Delete, Patch, Plan, Scale, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
+from kubemend.model.rule import Rule, rule
+from kubemend.model.snapshot import Unread
 from kubemend.store.ledger import Ledger, open_ledger
 from kubemend.store.repairs import Limits
 
@@ -38,11 +43,17 @@ def cluster() -> FakeCluster:
     return made
 
 
-def guard_of(cluster: FakeCluster, ledger: Ledger, mode: Mode = Mode.AUTO_FIX, hands: Hands | None = None) -> Guard:
+def guard_of(
+    cluster: FakeCluster,
+    ledger: Ledger,
+    mode: Mode = Mode.AUTO_FIX,
+    hands: Hands | None = None,
+    rules: tuple[Rule, ...] = (),
+) -> Guard:
     limits = Limits(attempts=99, cooldown_s=0, concurrent=99, per_namespace=99)
     return Guard(
         cluster="fake", reader=cluster, hands=hands or Hands(cluster, cluster), ledger=ledger, sight=cluster,
-        policy=Policy(mode=mode, limits=limits), rules=(), strategies=(), patience_s=0,
+        policy=Policy(mode=mode, limits=limits), rules=rules, strategies=(), patience_s=0,
     )  # fmt: skip
 
 
@@ -288,3 +299,17 @@ async def test_two_equal_plans_have_one_hash_and_any_other_change_has_another():
     assert plan_of(raise_limit()).hash == plan_of(raise_limit()).hash
     assert plan_of(raise_limit()).hash != plan_of(raise_limit("201Mi")).hash
     assert plan_of(raise_limit()).hash != msgspec.structs.replace(plan_of(raise_limit()), risk=Risk.HIGH).hash
+
+
+async def test_a_repair_is_not_proven_while_its_fault_can_not_be_looked_for(ledger, cluster):
+    @rule("KM101", severity=Severity.ERROR, reads=(Service,))
+    def unseen(_snapshot):
+        """A rule on a kind that can't be read."""
+        yield from ()
+
+    held = cluster.snapshot
+    cluster.snapshot = lambda: replace(held(), unread=(Unread("Service", "forbidden"),))
+    guard = guard_of(cluster, ledger, rules=(unseen.__rule__,))
+    repair = await carried_out(guard, plan_of(raise_limit()))
+    assert repair.state is State.ROLLED_BACK
+    assert "whether KM101 is gone can't be judged now" in repair.why

@@ -118,7 +118,7 @@ class Detector:
                 await self._open(diagnosis, now)
             else:
                 case.diagnosis, case.last_seen = diagnosis, now
-        await self._close(there, now)
+        await self._close(there, report, now)
         return there
 
     async def _open(self, diagnosis: Diagnosis, now: float) -> None:
@@ -129,14 +129,20 @@ class Detector:
         if news:
             self._say("opened", f"{diagnosis.root.code} {diagnosis.root.subject}: {diagnosis.root.message}", incident)
 
-    async def _close(self, there: dict[str, Diagnosis], now: float) -> None:
+    async def _close(self, there: dict[str, Diagnosis], report: Report, now: float) -> None:
+        """Close what is gone. A fault that could not be looked for is not gone."""
+        blind = {(n.code, n.namespace) for n in report.not_judged}
         for fingerprint, case in list(self._cases.items()):
+            if _unseen(case.incident, blind):
+                case.last_seen = now
             gone = fingerprint not in there and now - case.last_seen >= self._timing.resolve
             if gone and case.task is None:
                 del self._cases[fingerprint]
                 await self._resolve(case.incident)
         for fingerprint, (incident, since) in list(self._absent.items()):
-            if now - since >= self._timing.resolve:
+            if _unseen(incident, blind):
+                self._absent[fingerprint] = (incident, now)
+            elif now - since >= self._timing.resolve:
                 del self._absent[fingerprint]
                 await self._resolve(incident)
 
@@ -220,3 +226,7 @@ class Detector:
         repair: Repair | None = None,
     ) -> None:
         self._tell(Happened(at=time.time(), what=what, text=text, incident=incident, repair=repair))
+
+
+def _unseen(incident: Incident, blind: set[tuple[str, str]]) -> bool:
+    return (incident.code, "") in blind or (incident.code, incident.namespace) in blind

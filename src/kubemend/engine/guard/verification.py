@@ -61,7 +61,10 @@ def look(repair: Repair, snapshot: Snapshot, rules: Sequence[Rule]) -> Look:
     plan = repair.plan
     if (stale := _not_seen_yet(repair, snapshot)) is not None:
         return Look(Seen.NOT_YET, stale)
-    findings = judge(snapshot, rules).findings
+    report = judge(snapshot, rules)
+    findings = report.findings
+    if any(n.code == plan.code and n.namespace in ("", plan.target.namespace) for n in report.not_judged):
+        return Look(Seen.NOT_YET, f"whether {plan.code} is gone can't be judged now")
     if (bad := _new_fault(repair, snapshot, findings, rules)) is not None:
         return Look(Seen.BAD, bad)
     for ref in plan.verify.healthy:
