@@ -246,7 +246,7 @@ CONTROLS = {
     "ownership": (preflight, "owner_of", lambda obj: None),
     "dry run compared": (preflight, "_as_planned", lambda *a: preflight.Check("", True, "")),
     "capacity": (preflight, "_shortages", lambda *a: []),
-    "untouched": (machine, "_untouched", lambda change, before, live: True),
+    "untouched": (machine, "untouched", lambda change, before, live: True),
 }
 
 

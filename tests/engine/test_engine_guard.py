@@ -175,6 +175,18 @@ async def test_a_version_moved_by_status_alone_is_read_again_and_retried(ledger,
     assert (await story(ledger, repair)).count("intent") == 2
 
 
+async def test_a_dry_run_that_meets_a_busy_status_is_repeated(ledger, cluster):
+    class Busy(Hands):
+        async def write(self, change, before, *, repair, dry_run=False):
+            if dry_run and not getattr(self, "moved", False):
+                self.moved = True
+                cluster.put(cluster.objects[WEB])
+            return await super().write(change, before, repair=repair, dry_run=dry_run)
+
+    repair = await carried_out(guard_of(cluster, ledger, hands=Busy(cluster, cluster)), plan_of(raise_limit()))
+    assert repair.state is State.SUCCEEDED
+
+
 async def test_a_lost_answer_is_read_back_and_never_sent_again(ledger, cluster):
     class Lossy(Hands):
         async def write(self, change, before, *, repair, dry_run=False):

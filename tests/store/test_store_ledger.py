@@ -148,10 +148,24 @@ def test_a_holder_is_dead_when_its_pid_is_gone_or_it_is_silent():
     ],
 )
 async def test_a_finished_repair_counts_against_the_budget(ledger: Ledger, limits: Limits, message: str):
-    first = await begun(ledger)
-    await ledger.repairs.move(first, State.REFUSED, why="done")
+    await taken_back(ledger, await begun(ledger))
     with pytest.raises(OverBudget, match=message):
         await begun(ledger, limits=limits)
+
+
+async def taken_back(ledger: Ledger, repair: Repair) -> None:
+    for state in (State.SNAPSHOTTED, State.APPLYING, State.ROLLING_BACK, State.ROLLED_BACK):
+        repair = await ledger.repairs.move(repair, state, why="step")
+
+
+async def test_a_refused_repair_needs_no_rest_but_counts_as_an_attempt(ledger: Ledger):
+    first = await begun(ledger)
+    await ledger.repairs.move(first, State.REFUSED, why="the object was busy")
+    second = await begun(ledger, limits=Limits(cooldown_s=600, attempts=2))
+    await ledger.repairs.move(second, State.REFUSED, why="the object was busy")
+    with pytest.raises(OverBudget) as spent:
+        await begun(ledger, limits=Limits(cooldown_s=600, attempts=2))
+    assert spent.value.code == "attempts-spent"
 
 
 @pytest.mark.parametrize(

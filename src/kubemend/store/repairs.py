@@ -294,7 +294,9 @@ async def _check_limits(connection: AsyncConnection, repair: Repair, limits: Lim
     attempts = await count(TABLE.c.fingerprint == repair.plan.fingerprint, begun, TABLE.c.started_at > now - DAY)
     target, namespace = str(repair.plan.target), repair.plan.target.namespace
     is_open = TABLE.c.state.in_(OPEN)
-    ended = (TABLE.c.target == target, begun, ~is_open, TABLE.c.updated_at > now - limits.cooldown_s)
+    # What was refused, or failed before anything changed, needs no rest.
+    changed = TABLE.c.state.not_in((*OPEN, State.REFUSED, State.FAILED))
+    ended = (TABLE.c.target == target, begun, changed, TABLE.c.updated_at > now - limits.cooldown_s)
     if attempts >= limits.attempts:
         raise OverBudget(
             f"{attempts} attempts at this incident in 24 h",

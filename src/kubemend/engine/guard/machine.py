@@ -11,15 +11,15 @@ import msgspec
 from kubemend.cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, ServerError, TimedOut, Unreachable
 from kubemend.cluster.reader import Reader
 from kubemend.engine.guard.hands import Hands, is_marked, permissions
+from kubemend.engine.guard.identity import untouched
 from kubemend.engine.guard.preflight import Check, checks
 from kubemend.engine.guard.rollback import foreign, restored
 from kubemend.engine.guard.verification import Seen, Sight, baseline, verify
 from kubemend.engine.judge import judge
 from kubemend.engine.policy import Mode, Policy, Verdict
-from kubemend.kube.diff import without_server_fields
 from kubemend.model.errors import KubemendError
 from kubemend.model.finding import Diagnosis
-from kubemend.model.plan import Change, Create, Declined, Delete, Evict, Plan, Scale
+from kubemend.model.plan import Change, Declined, Delete, Evict, Plan, Scale
 from kubemend.model.repair import Repair, State, Step
 from kubemend.model.rule import Rule
 from kubemend.model.strategy import Strategy
@@ -211,7 +211,7 @@ class Guard:
         for _ in range(CONFLICTS):
             if _done(change, live, step, repair.id):
                 return await self._applied(repair, index, live or {}, "found already made")
-            if not _untouched(change, step.before, live):
+            if not untouched(change, step.before, live):
                 raise Stopped(f"{change.target} was changed by someone else since the plan", code="object-changed")
             repair = await self._ledger.repairs.intend(repair, _intent(change, live, "apply"))
             self._tell(repair, f"{type(change).__name__.lower()} {change.target}")
@@ -372,16 +372,6 @@ def _done(change: Change, live: Object | None, step: Step, repair: str) -> bool:
             return live is None or live["metadata"]["uid"] != change.uid
         case _:
             return is_marked(live, repair)
-
-
-def _untouched(change: Change, before: Object | None, live: Object | None) -> bool:
-    """Whether the object is still what the plan was made for; versions may differ by what controllers wrote."""
-    if isinstance(change, Create):
-        return live is None
-    if live is None or before is None:
-        return False
-    same_uid = bool(live["metadata"]["uid"] == before["metadata"]["uid"])
-    return same_uid and without_server_fields(live) == without_server_fields(before)
 
 
 def _version(obj: Object) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubemend.cluster.errors import ClusterError
+from kubemend.cluster.errors import ClusterError, Conflict
 from kubemend.cluster.reader import Reader
 from kubemend.engine.guard.capacity import shortages
 from kubemend.engine.guard.hands import MARK, Hands, expected, permissions
+from kubemend.engine.guard.identity import untouched
 from kubemend.engine.guard.ownership import owner_of
 from kubemend.kube.diff import changed
 from kubemend.model.finding import plain
@@ -23,6 +24,9 @@ from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 
 Object = dict[str, Any]
+
+CONFLICTS = 8
+"""How often a dry run is repeated when only status moved the object's version: a crash-looping pod does so often."""
 
 
 class Check(Struct, frozen=True):
@@ -107,7 +111,7 @@ async def _dry_run(
 ) -> AsyncIterator[Check]:
     name = f"server dry run of {type(change).__name__.lower()} {change.target}"
     try:
-        result = await hands.write(change, before, repair=repair, dry_run=True)
+        result = await _rehearsed(change, before, hands, repair)
     except ClusterError as error:
         yield Check(name, ok=False, why=error.message)
         return
@@ -122,6 +126,19 @@ async def _dry_run(
         yield _as_planned(name, change, before, result, repair)
     for shortage in _shortages(change.target, before, result, snapshot):
         yield Check("capacity", ok=False, why=shortage)
+
+
+async def _rehearsed(change: Change, before: Object | None, hands: Hands, repair: str) -> Object:
+    """The server's answer to the dry run. A version that only status moved on is no reason to refuse."""
+    live = before
+    for _ in range(CONFLICTS):
+        try:
+            return await hands.write(change, live, repair=repair, dry_run=True)
+        except Conflict:
+            live = await hands.live(change.target)
+            if not untouched(change, before, live):
+                raise
+    return await hands.write(change, live, repair=repair, dry_run=True)
 
 
 def _as_planned(name: str, change: Patch, before: Object, result: Object, repair: str) -> Check:
