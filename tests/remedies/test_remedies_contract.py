@@ -7,7 +7,8 @@ For the case that a diagnosis is older than its world, `Expect.finding` may be a
 `target` (as `Kind namespace/name`) and `facts`, with `given: true`.
 
 `Expect` of a plan: `patches`, a map from `Kind namespace/name` to the body; `changes`, a list of "op Kind
-namespace/name" of all changes; `confidence`, `risk` (name), `reason`. Of a decline: `why`, a part of the reason.
+namespace/name" of all changes, a rollback's followed by " to Kind namespace/name"; `confidence`, `risk` (name),
+`reason`. Of a decline: `why`, a part of the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from kubemend.kube.patch import inverse, merge, strategic
 from kubemend.model.access import Access
 from kubemend.model.finding import Diagnosis, Finding, Severity, cite
 from kubemend.model.objects import KINDS, kind_of
-from kubemend.model.plan import Change, Create, Declined, Delete, Evict, Patch, Plan, Scale
+from kubemend.model.plan import Change, Create, Declined, Delete, Evict, Patch, Plan, RollBack, Scale
 from kubemend.model.pointer import at
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
@@ -79,6 +80,11 @@ def given(code: str, wanted: dict[str, Any]) -> Finding:
     )
 
 
+def told(change: Change) -> str:
+    to = f" to {change.revision}" if isinstance(change, RollBack) else ""
+    return f"{type(change).__name__.lower()} {change.target}{to}"
+
+
 def ref(text: str) -> Ref:
     kind, _, place = text.partition(" ")
     namespace, _, name = place.rpartition("/")
@@ -104,11 +110,22 @@ def applied(change: Change, raw: dict[Ref, Any]) -> dict[str, Any] | None:
             return strategic(copy.deepcopy(raw[target]), body, kind=target.kind)
         case Patch(target=target, body=body):
             return merge(copy.deepcopy(raw[target]), body)
+        case RollBack(target=target, revision=revision):
+            return rolled_back(copy.deepcopy(raw[target]), copy.deepcopy(raw[revision]))
         case Scale(target=target, replicas=replicas):
             return merge(copy.deepcopy(raw[target]), {"spec": {"replicas": replicas}})
         case Create(manifest=manifest):
             return {"metadata": {}, **copy.deepcopy(manifest)}
     return None
+
+
+def rolled_back(deployment: dict[str, Any], replica_set: dict[str, Any]) -> dict[str, Any]:
+    """The Deployment with the ReplicaSet's template. As on a server, its generation is one more for its controller."""
+    template = replica_set["spec"]["template"]
+    template.get("metadata", {}).get("labels", {}).pop("pod-template-hash", None)
+    deployment["spec"]["template"] = template
+    deployment["metadata"]["generation"] = deployment["metadata"].get("generation", 0) + 1
+    return deployment
 
 
 def carried_out(plan: Plan, world: World) -> Snapshot:
@@ -125,20 +142,22 @@ def carried_out(plan: Plan, world: World) -> Snapshot:
     return replace(world.snapshot, objects=held, _cache={})
 
 
-def access(change: Change) -> Access:
+def access(change: Change) -> set[Access]:
     kind = kind_of(change.target)
     assert kind is not None
     match change:
         case Patch():
-            return Access("patch", kind.plural, kind.group)
+            return {Access("patch", kind.plural, kind.group)}
+        case RollBack():
+            return {Access("patch", kind.plural, kind.group), Access("get", "replicasets", "apps")}
         case Scale():
-            return Access("patch", f"{kind.plural}/scale", kind.group)
+            return {Access("patch", f"{kind.plural}/scale", kind.group)}
         case Evict():
-            return Access("create", "pods/eviction")
+            return {Access("create", "pods/eviction")}
         case Create():
-            return Access("create", kind.plural, kind.group)
+            return {Access("create", kind.plural, kind.group)}
         case Delete():
-            return Access("delete", kind.plural, kind.group)
+            return {Access("delete", kind.plural, kind.group)}
 
 
 def test_ids_are_unique():
@@ -186,7 +205,7 @@ def test_a_plan_is_as_expected(case: Path):
     if "patches" in expect:
         assert {str(c.target): c.body for c in plan.changes if isinstance(c, Patch)} == expect["patches"]
     if "changes" in expect:
-        assert [f"{type(c).__name__.lower()} {c.target}" for c in plan.changes] == expect["changes"]
+        assert [told(c) for c in plan.changes] == expect["changes"]
     found = {"confidence": plan.confidence, "risk": plan.risk.name, "reason": plan.reason}
     assert {k: v for k, v in found.items() if k in expect} == {k: expect[k] for k in found if k in expect}
     assert {"patches", "changes"} & set(expect), "a case that plans says what"
@@ -223,6 +242,10 @@ def test_every_change_is_of_an_object_that_was_seen(case: Path):
         if isinstance(change, Patch):
             assert not {"uid", "resourceVersion", "name", "namespace"} & set(change.body.get("metadata", {}))
             assert "status" not in change.body
+        if isinstance(change, RollBack):
+            revision = world.snapshot.find(change.revision)
+            assert revision is not None
+            assert change.revision_uid == revision.metadata.uid != ""
         if isinstance(change, Scale):
             assert at(world.raw[change.target], "/spec/replicas") in (None, change.was)
 
@@ -231,7 +254,7 @@ def test_every_change_is_of_an_object_that_was_seen(case: Path):
 def test_applying_and_undoing_restores_the_object(case: Path):
     _, world, _, plan = planned(case)
     for change in plan.changes:
-        if not isinstance(change, Patch | Scale):
+        if not isinstance(change, Patch | RollBack | Scale):
             continue
         before = world.raw[change.target]
         after = applied(change, world.raw)
@@ -271,7 +294,7 @@ def test_a_kind_that_could_not_be_read_is_a_reason_to_decline(case: Path):
 @each_plan
 def test_declared_access_covers_the_changes(case: Path):
     strategy, _, _, plan = planned(case)
-    assert {access(c) for c in plan.changes} <= strategy.needs
+    assert set().union(*map(access, plan.changes)) <= strategy.needs
 
 
 @each_plan

@@ -56,7 +56,19 @@ class Delete(Struct, frozen=True, kw_only=True, tag="delete", tag_field="op"):
     uid: str
 
 
-Change = Patch | Scale | Evict | Create | Delete
+class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"):
+    """Give a Deployment the whole pod template of one of its own ReplicaSets.
+
+    Snapshots hold a part of a template only, so the guard reads both raw when it writes.
+    """
+
+    target: Ref
+    uid: str
+    revision: Ref
+    revision_uid: str
+
+
+Change = Patch | RollBack | Scale | Evict | Create | Delete
 
 
 class Verify(Struct, frozen=True, kw_only=True):

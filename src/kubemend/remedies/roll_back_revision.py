@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from kubemend.model.access import Access, Risk
 from kubemend.model.finding import Cite, Diagnosis, cite
 from kubemend.model.objects import Deployment, Pod, PodTemplate, ReplicaSet
-from kubemend.model.plan import Declined
+from kubemend.model.objects.pod import SecurityContext, Volume
+from kubemend.model.plan import Declined, RollBack
 from kubemend.model.snapshot import Snapshot
-from kubemend.model.strategy import Proposal, patch, strategy
+from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.site import Before, Site, before, site, thriving, verified
-from kubemend.remedies.template import NotHeld, difference, nested, shape
 
 SEASONED_S = 86400.0
 """Seconds after which a revision has had its time, so that what fails now has probably come from elsewhere."""
@@ -30,21 +30,24 @@ REVISION = "deployment.kubernetes.io/revision"
     ),
     risk=Risk.MEDIUM,
     reads=(Deployment, ReplicaSet, Pod),
-    needs={Access("patch", "deployments", "apps")},
+    needs={Access("patch", "deployments", "apps"), Access("get", "replicasets", "apps")},
     order=60,
 )
 def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a Deployment the pod template of its last good revision.
 
     Planned when the newest revision is the one that fails and an earlier one is there: with ready replicas,
-    which proves it, or at least as the newest of the earlier ones, which is trusted less. All that differs
-    between the two templates and that kubemend reads goes back, as with `kubectl rollout undo`.
+    which proves it, or at least as the newest of the earlier ones, which is trusted less. The whole template goes
+    back, as with `kubectl rollout undo`: what is written is the ReplicaSet's own, read when it is needed, with all
+    that a scan doesn't read (literal values of environment variables, for example).
 
     ## Safety
     Replicas, and everything outside the pod template, stay as they are. Pods roll over within the bounds of
-    the Deployment's own strategy. Where a template differs in something that is known to be held only in
-    part (a literal value of an environment variable, a container that was removed), it is declined. A
-    difference that isn't read at all can't be seen; then the verification fails and the patch is taken back.
+    the Deployment's own strategy. Nothing is written unless the ReplicaSet is still the same object and the
+    Deployment's own. The risk is high when the earlier revision runs as another service account, on the host's
+    network, with other security contexts, or with a volume of a kind that a scan doesn't read. Where it isn't
+    high, other privileges that only show in the whole template (the host's processes, the pod's own security
+    context) are refused before the write.
     """
     found = site(diagnosis, snapshot)
     if isinstance(found, Declined):
@@ -61,6 +64,8 @@ def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
 
 def _blameless(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment) -> str | None:
     """Why the newest revision isn't what fails."""
+    if deployment.metadata.generation > deployment.status.observed_generation:
+        return "its controller has not seen its latest change yet"
     newest = snapshot.revisions(deployment)[:1]
     pod = snapshot.find(diagnosis.root.about)
     if not isinstance(pod, Pod) or not newest:
@@ -83,23 +88,22 @@ def _starting(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment, 
     return f"it may still be starting: {given:.0f} s of {allowed:.0f} s" if given < allowed else None
 
 
-def _planned(
-    diagnosis: Diagnosis, snapshot: Snapshot, found: Site, deployment: Deployment, stable: Before
-) -> Proposal | Declined:
-    template = stable.replica_set.spec.template
-    try:
-        change = difference(shape(found.template), shape(template))
-    except NotHeld as gap:
-        return Declined(f"{stable.title} can't be restored from what is read: {gap}")
-    if not change:
-        return Declined(f"{stable.title} differs in nothing that is read")
+def _planned(diagnosis: Diagnosis, snapshot: Snapshot, found: Site, deployment: Deployment, stable: Before) -> Proposal:
+    # Two revisions always differ in something, be it in nothing that Structs hold.
+    revision = stable.replica_set
+    change = RollBack(
+        target=deployment.ref,
+        uid=deployment.metadata.uid,
+        revision=revision.ref,
+        revision_uid=revision.metadata.uid,
+    )
     return Proposal(
-        changes=(patch(deployment, nested(deployment.ref, change)),),
+        changes=(change,),
         reason=f"{stable.title} {'runs well' if stable.proven else 'came before'}; the newest one doesn't work",
         confidence=min(stable.confidence, 0.6) if _seasoned(snapshot, deployment) else stable.confidence,
         verify=verified(found, diagnosis, snapshot),
         requires=tuple(_cites(deployment)),
-        risk=Risk.HIGH if _privileges(template, found.template) != _privileges(found.template, template) else None,
+        risk=Risk.HIGH if _other_privileges(found.template, revision.spec.template) else None,
     )
 
 
@@ -116,8 +120,22 @@ def _seasoned(snapshot: Snapshot, deployment: Deployment) -> bool:
     return made is not None and (snapshot.taken_at - made).total_seconds() > SEASONED_S
 
 
-def _privileges(template: PodTemplate, other: PodTemplate) -> list[object]:
-    """As whom the pods run, and what the containers that both templates have may do."""
-    spec, common = template.spec, {c.name for c in other.spec.containers}
-    contexts = {c.name: c.security_context for c in spec.containers if c.name in common}
-    return [spec.host_network, spec.service_account_name or "default", contexts]
+def _other_privileges(now: PodTemplate, wanted: PodTemplate) -> bool:
+    """Whether pods would run as someone else, in other security contexts, or with a volume that may be of the host."""
+    volumes = [v for v in wanted.spec.volumes if v not in now.spec.volumes and not _known(v)]
+    old, new = _contexts(now), _contexts(wanted)
+    contexts = any(context != old.get(name, SecurityContext()) for name, context in new.items())
+    return bool(volumes) or contexts or _runs_as(now) != _runs_as(wanted)
+
+
+def _runs_as(template: PodTemplate) -> tuple[bool, str]:
+    return template.spec.host_network, template.spec.service_account_name or "default"
+
+
+def _contexts(template: PodTemplate) -> dict[str, SecurityContext]:
+    held = (*template.spec.init_containers, *template.spec.containers)
+    return {c.name: c.security_context or SecurityContext() for c in held}
+
+
+def _known(volume: Volume) -> bool:
+    return any((volume.config_map, volume.secret, volume.persistent_volume_claim))

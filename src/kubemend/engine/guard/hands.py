@@ -9,12 +9,13 @@ from kubemend.cluster.errors import AlreadyExists, NotFound
 from kubemend.cluster.reader import Reader
 from kubemend.cluster.transport import Transport
 from kubemend.cluster.writer import Writer
+from kubemend.engine.guard import revision
 from kubemend.kube.diff import without_server_fields
 from kubemend.kube.patch import inverse, strategic
 from kubemend.kube.patch import merge as merge_patch
 from kubemend.model.access import Access
 from kubemend.model.objects import kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
 from kubemend.model.ref import Ref
 
 MARK = "kubemend.dev/repair"
@@ -35,9 +36,10 @@ class Hands:
     async def write(self, change: Change, before: Object | None, *, repair: str, dry_run: bool = False) -> Object:
         """Make the change against the very object in `before`. Returns the object as it is afterwards.
 
-        Raises the client's Conflict when the object is no longer at that version.
+        Raises the client's Conflict when the object is no longer at that version, and what `resolved` raises.
         """
         version = _version(before)
+        change = await self.resolved(change, before)
         match change:
             case Patch():
                 body = marked(change.body, repair)
@@ -67,10 +69,14 @@ class Hands:
                     manifest["metadata"]["name"] += "-dry-run"
                 return await self._writer.create(manifest, dry_run=dry_run)
 
+    async def resolved(self, change: Change, before: Object | None) -> revision.Written:
+        """The change as it is written to the object in `before`: see `revision.resolved`."""
+        return await revision.resolved(change, before, self._reader)
+
     async def restore(self, change: Change, before: Object | None, after: Object, live: Object | None) -> None:
         """Take one change back, conditional on the version of `live`."""
         match change:
-            case Patch() if live is not None and before is not None:
+            case Patch() | RollBack() if live is not None and before is not None:
                 await self._writer.patch(
                     change.target,
                     undo_body(before, after),
@@ -151,6 +157,9 @@ def permissions(change: Change) -> tuple[Access, ...]:
     match change:
         case Patch():
             return (Access("get", plural, target.group), Access("patch", plural, target.group))
+        case RollBack():
+            read = Access("get", "replicasets", change.revision.group)
+            return (read, Access("get", plural, target.group), Access("patch", plural, target.group))
         case Scale():
             return (Access("get", plural, target.group), Access("patch", f"{plural}/scale", target.group))
         case Evict():

@@ -14,11 +14,13 @@ from kubemend.engine.guard.capacity import shortages
 from kubemend.engine.guard.hands import MARK, Hands, expected, permissions
 from kubemend.engine.guard.identity import untouched
 from kubemend.engine.guard.ownership import owner_of
+from kubemend.engine.guard.revision import privileges
 from kubemend.kube.diff import changed
+from kubemend.model.access import Risk
 from kubemend.model.finding import plain
 from kubemend.model.objects import HorizontalPodAutoscaler, Obj, kind_of
 from kubemend.model.objects.config import decode_withheld
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
@@ -55,7 +57,7 @@ async def checks(
         async for check in _permitted(change, reader):
             yield check
     for index, change in enumerate(plan.changes):
-        async for check in _dry_run(change, before[index], snapshot, hands, repair):
+        async for check in _dry_run(change, before[index], snapshot, hands, repair, risk=plan.risk):
             yield check
 
 
@@ -107,23 +109,26 @@ async def _permitted(change: Change, reader: Reader) -> AsyncIterator[Check]:
 
 
 async def _dry_run(
-    change: Change, before: Object | None, snapshot: Snapshot, hands: Hands, repair: str
+    change: Change, before: Object | None, snapshot: Snapshot, hands: Hands, repair: str, *, risk: Risk
 ) -> AsyncIterator[Check]:
     name = f"server dry run of {type(change).__name__.lower()} {change.target}"
     try:
-        result = await _rehearsed(change, before, hands, repair)
+        written = await hands.resolved(change, before)
+        result = await _rehearsed(written, before, hands, repair)
     except ClusterError as error:
         yield Check(name, ok=False, why=error.message)
         return
-    if isinstance(change, (Evict, Delete, Create)) or before is None:
+    if not isinstance(written, (Patch, Scale)) or before is None:
         yield Check(name, ok=True, why="accepted")
         return
-    if isinstance(change, Scale):
-        result = {**before, "spec": {**before["spec"], "replicas": change.replicas}}
-        noop = before["spec"].get("replicas") == change.replicas
+    if isinstance(written, Scale):
+        result = {**before, "spec": {**before["spec"], "replicas": written.replicas}}
+        noop = before["spec"].get("replicas") == written.replicas
         yield Check(name, not noop, "would change nothing" if noop else "accepted")
     else:
-        yield _as_planned(name, change, before, result, repair)
+        yield _as_planned(name, written, before, result, repair)
+    if isinstance(change, RollBack):
+        yield _privileges(change, before, result, risk)
     for shortage in _shortages(change.target, before, result, snapshot):
         yield Check("capacity", ok=False, why=shortage)
 
@@ -151,6 +156,16 @@ def _as_planned(name: str, change: Patch, before: Object, result: Object, repair
     if strange:
         return Check(name, ok=False, why=f"the server would make something else of it at {', '.join(strange)}")
     return Check(name, ok=True, why=f"accepted; changes {', '.join(differs)}")
+
+
+def _privileges(change: RollBack, before: Object, result: Object, risk: Risk) -> Check:
+    """Snapshots don't hold all that a template grants, so the strategy may have thought less of the risk than it is."""
+    name = f"privileges of {change.target}"
+    found = ", ".join(privileges(before["spec"]["template"], result["spec"]["template"]))
+    if found and risk < Risk.HIGH:
+        why = f"{change.revision} has other privileges ({found}); kubectl rollout undo would give them"
+        return Check(name, ok=False, why=why)
+    return Check(name, ok=True, why=f"others, as the risk says: {found}" if found else "the same")
 
 
 def _within(path: str, prefix: str) -> bool:

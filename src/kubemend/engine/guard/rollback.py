@@ -7,7 +7,7 @@ from typing import Any
 
 from kubemend.engine.guard.hands import undo_body
 from kubemend.kube.diff import without_server_fields
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 
 Object = dict[str, Any]
@@ -16,7 +16,7 @@ Object = dict[str, Any]
 def restored(change: Change, before: Object | None, after: Object, live: Object | None) -> bool:
     """Whether the world is as it was before the change, in what the change touched."""
     match change:
-        case Patch():
+        case Patch() | RollBack():
             return live is not None and before is not None and not _differing(before, after, live, before)
         case Scale():
             return live is not None and bool(live["spec"].get("replicas") == change.was)
@@ -36,9 +36,9 @@ def foreign(change: Change, before: Object | None, after: Object, live: Object |
     if live is None:
         return "it was deleted"
     match change:
-        case Patch() if live["metadata"]["uid"] != change.uid:
+        case Patch() | RollBack() if live["metadata"]["uid"] != change.uid:
             return "it was replaced by another object of that name"
-        case Patch() if before is not None:
+        case Patch() | RollBack() if before is not None:
             return next(iter(_differing(before, after, live, after)), None)
         case Scale() if live["spec"].get("replicas") != change.replicas:
             return f"replicas: we wrote {change.replicas}, now {live['spec'].get('replicas')}"

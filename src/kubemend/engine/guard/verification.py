@@ -15,7 +15,7 @@ from kubemend.engine.judge import judge
 from kubemend.kube.rollout import restarts
 from kubemend.model.finding import Finding, Severity
 from kubemend.model.objects import Obj, Pod
-from kubemend.model.plan import Create, Evict, Patch, Plan
+from kubemend.model.plan import Create, Evict, Patch, Plan, RollBack
 from kubemend.model.repair import Baseline, Repair
 from kubemend.model.rule import Rule
 from kubemend.model.snapshot import Snapshot
@@ -88,7 +88,7 @@ def _not_seen_yet(repair: Repair, snapshot: Snapshot) -> str | None:
         if isinstance(change, Evict):
             if obj is not None and obj.metadata.uid == change.uid:
                 return f"{change.target} is still being evicted"
-        elif isinstance(change, (Patch, Create)):
+        elif isinstance(change, (Patch, RollBack, Create)):
             known = None if obj is None else {"metadata": {"annotations": obj.metadata.annotations}}
             if not is_marked(known, repair.id):
                 return f"the change to {change.target} has not arrived in the watch"

@@ -66,7 +66,7 @@ async def fix(
         if planned.plan is None:
             return _no_plan(diagnosis, planned, output)
         if output == "patch":
-            out.write(out.as_yaml(*as_files(planned.plan)))
+            out.write(out.as_yaml(*await as_files(planned.plan, bench.seat.reader)))
             return Exit.OK
         await _show(bench, planned.plan, planned, output)
         if dry_run:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from kubemend.kube.diff import unified
 from kubemend.kube.patch import merge, strategic
 from kubemend.model.objects import kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
 from kubemend.model.repair import Repair, Step
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ Object = dict[str, Any]
 
 
 class Preview(Struct, frozen=True):
-    """One change with the difference it makes: a unified diff of YAML, "" where there is none to show."""
+    """One change with the difference it makes: a unified diff of YAML, "" where there is none to show.
+
+    For a rollback that can't be made any more it is a comment with the reason.
+    """
 
     change: Change
     diff: str
@@ -27,10 +30,18 @@ class Preview(Struct, frozen=True):
 
 async def previews(plan: Plan, reader: Reader) -> tuple[Preview, ...]:
     """The differences against the cluster as it is now."""
+    from kubemend.cluster.errors import NotFound  # noqa: PLC0415 - the room that is in use by now
+    from kubemend.engine.guard.revision import NotItsRevision, resolved  # noqa: PLC0415 - likewise
+
     found = []
     for change in plan.changes:
         before = None if isinstance(change, Create) else await _live(change, reader)
-        found.append(Preview(change, difference(change, before, outcome(change, before))))
+        try:
+            after = outcome(await resolved(change, before, reader), before)
+        except (NotFound, NotItsRevision) as error:
+            found.append(Preview(change, f"# {error.message}"))
+        else:
+            found.append(Preview(change, difference(change, before, after)))
     return tuple(found)
 
 
@@ -79,16 +90,30 @@ def headline(change: Change) -> str:
             return f"scale {change.target} from {change.was} to {change.replicas}"
         case Evict():
             return f"evict {change.target}; its controller makes another"
+        case RollBack():
+            return f"roll back {change.target} to the template of {change.revision}"
         case _:
             return f"{type(change).__name__.lower()} {change.target}"
 
 
-def as_files(plan: Plan) -> list[Object]:
+async def as_files(plan: Plan, reader: Reader) -> list[Object]:
     """The plan as patch documents for whoever keeps the manifests: kustomize's strategic-merge form.
 
-    An eviction is no state and has no document.
+    An eviction is no state and has no document. Raises ClusterError when the revision to roll back to can't be had.
     """
-    return [made for change in plan.changes if (made := _document(change)) is not None]
+    return [made for change in plan.changes if (made := _document(await _written(change, reader))) is not None]
+
+
+async def _written(change: Change, reader: Reader) -> Change:
+    """A rollback as a strategic-merge patch, which merges lists unless it is told to replace; any other as it is."""
+    from kubemend.engine.guard.revision import resolved  # noqa: PLC0415 - the room that is in use by now
+
+    if not isinstance(change, RollBack):
+        return change
+    before = await _live(change, reader)
+    after = outcome(await resolved(change, before, reader), before) or {}
+    template = {"$patch": "replace", **after["spec"]["template"]}
+    return Patch(target=change.target, uid=change.uid, body={"spec": {"template": template}})
 
 
 def _document(change: Change) -> Object | None:
@@ -107,5 +132,5 @@ def _document(change: Change) -> Object | None:
             return change.manifest
         case Delete():
             return {**head, "$patch": "delete"}
-        case Evict():
+        case Evict() | RollBack():
             return None
