@@ -10,7 +10,7 @@ import msgspec
 
 from kubemend.cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, ServerError, TimedOut, Unreachable
 from kubemend.cluster.reader import Reader
-from kubemend.engine.guard.hands import Hands, is_marked, permissions
+from kubemend.engine.guard.hands import Hands, expected, is_marked, permissions
 from kubemend.engine.guard.identity import untouched
 from kubemend.engine.guard.preflight import Check, checks
 from kubemend.engine.guard.rollback import foreign, restored
@@ -19,7 +19,7 @@ from kubemend.engine.judge import judge
 from kubemend.engine.policy import Mode, Policy, Verdict
 from kubemend.model.errors import KubemendError
 from kubemend.model.finding import Diagnosis
-from kubemend.model.plan import Change, Declined, Delete, Evict, Plan, Scale
+from kubemend.model.plan import Change, Declined, Delete, Evict, Patch, Plan, RollBack, Scale
 from kubemend.model.repair import Repair, State, Step
 from kubemend.model.rule import Rule
 from kubemend.model.strategy import Strategy
@@ -199,7 +199,7 @@ class Guard:
         return await self._move(repair, State.VERIFYING, "all changes made")
 
     async def _apply_failed(self, repair: Repair, error: KubemendError) -> Repair:
-        if isinstance(error, Stopped) and error.code == "outcome-unknown":
+        if isinstance(error, Stopped) and error.code in ("outcome-unknown", "not-gone"):
             return await self._move(repair, State.ESCALATED, error.message)
         if any(s.after is not None for s in repair.steps):
             return await self._move(repair, State.ROLLING_BACK, f"a later change failed: {error.message}")
@@ -210,7 +210,8 @@ class Guard:
         live = await self._hands.live(change.target)
         for _ in range(CONFLICTS):
             if _done(change, live, step, repair.id):
-                return await self._applied(repair, index, live or {}, "found already made")
+                made = await self._found(change, step, live, repair.id)
+                return await self._applied(repair, index, made, "found already made")
             if not untouched(change, step.before, live):
                 raise Stopped(f"{change.target} was changed by someone else since the plan", code="object-changed")
             repair = await self._ledger.repairs.intend(repair, _intent(change, live, "apply"))
@@ -226,7 +227,8 @@ class Guard:
                 live = await self._read_back(change, step, repair.id)
                 if not _done(change, live, step, repair.id):
                     raise
-                return await self._applied(repair, index, live or {}, "the answer was lost; found made")
+                made = await self._found(change, step, live, repair.id)
+                return await self._applied(repair, index, made, "the answer was lost; found made")
             except ClusterError as error:
                 await self._ledger.repairs.outcome(repair, {"result": error.code, "message": error.message})
                 raise
@@ -238,6 +240,25 @@ class Guard:
     async def _applied(self, repair: Repair, index: int, after: Object, result: str) -> Repair:
         steps = tuple(msgspec.structs.replace(s, after=after) if i == index else s for i, s in enumerate(repair.steps))
         return await self._ledger.repairs.outcome(repair, {"result": result, "change": index}, steps=steps)
+
+    async def _found(self, change: Change, step: Step, live: Object | None, repair: str) -> Object:
+        """What our write made of an object, where its answer was never noted.
+
+        Somebody may have written since. That must not pass for ours: an undo would take it back.
+        """
+        before = step.before
+        if live is None or before is None or not isinstance(change, (Patch, RollBack)):
+            return live or {}
+        try:
+            written = await self._hands.resolved(change, before)
+        except ClusterError as error:
+            why = f"{change.target} was written, but what of it is ours is unknown: {error.message}"
+            raise Stopped(why, code="outcome-unknown") from error
+        ours = expected(written, before, repair) if isinstance(written, Patch) else live
+        if _generation(live) == _generation(before) + 1:
+            # Nobody else has written the spec: it is ours together with the server's defaults.
+            return {**ours, "spec": live["spec"]}
+        return ours
 
     async def _read_back(self, change: Change, step: Step, repair: str) -> Object | None:
         """The object after a write whose answer was lost.
@@ -264,7 +285,9 @@ class Guard:
         while (live := await self._hands.live(change.target)) is not None and live["metadata"]["uid"] == change.uid:
             if time.monotonic() > deadline:
                 held = live["metadata"].get("finalizers", [])
-                raise Stopped(f"{change.target} is still there 30 s after its deletion (finalizers {held})")
+                raise Stopped(
+                    f"{change.target} is still there 30 s after its deletion (finalizers {held})", code="not-gone"
+                )
             await self._sight.changed(0.5)
 
     async def _verify(self, repair: Repair) -> Repair:
@@ -275,8 +298,23 @@ class Guard:
 
         result = await verify(repair, self._sight, self._rules, patience_s=self._patience, beat=beat)
         if result.seen is Seen.WELL:
-            return await self._move(repair, State.SUCCEEDED, result.why)
+            return await self._move(repair, State.SUCCEEDED, result.why + await self._theirs(repair))
         return await self._move(repair, State.ROLLING_BACK, f"verification failed: {result.why}")
+
+    async def _theirs(self, repair: Repair) -> str:
+        """What someone else made meanwhile of the fields we wrote: then it is not our change alone that was proven."""
+        told = ""
+        for change, step in zip(repair.plan.changes, repair.steps, strict=True):
+            if not isinstance(change, (Patch, RollBack, Scale)):
+                continue
+            try:
+                live = await self._hands.live(change.target)
+            except ClusterError as error:
+                told += f"; {change.target} could not be compared with what was written: {error.message}"
+                continue
+            if (theirs := foreign(change, step.before, step.after or {}, live)) is not None:
+                told += f"; {change.target} was changed by someone else meanwhile: {theirs}"
+        return told
 
     # --- taking back
 
@@ -372,6 +410,11 @@ def _done(change: Change, live: Object | None, step: Step, repair: str) -> bool:
             return live is None or live["metadata"]["uid"] != change.uid
         case _:
             return is_marked(live, repair)
+
+
+def _generation(obj: Object) -> int:
+    """Of the spec; -1 for kinds that don't count it."""
+    return int(obj["metadata"].get("generation", -1))
 
 
 def _version(obj: Object) -> str:
