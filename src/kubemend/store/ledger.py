@@ -55,8 +55,8 @@ def holder() -> str:
 def is_dead(name: str, heartbeat: float, *, now: float, stale_s: float = 30.0) -> bool:
     """Whether a holder is gone: its pid is no longer there on this host, or it was silent for `stale_s`.
 
-    A repair's driver beats at least every 10 s, so silence means a dead or stopped process; a stopped one that
-    wakes up finds its repair in other hands and is refused by the fence on the holder.
+    A driver beats at every step and at least every 5 s while it verifies. One that is silent for longer, waiting for a
+    server that does not answer, may be taken for dead; the fence on the holder then keeps it from writing again.
     """
     if now - heartbeat > stale_s:
         return True

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kubemend.engine.guard.hands import undo_body
+from kubemend.engine.guard.hands import MARK, undo_body
 from kubemend.kube.diff import without_server_fields
 from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 
 Object = dict[str, Any]
+
+_MARK = pointer("metadata", "annotations", MARK)
 
 
 def restored(change: Change, before: Object | None, after: Object, live: Object | None) -> bool:
@@ -47,8 +49,8 @@ def foreign(change: Change, before: Object | None, after: Object, live: Object |
 
 
 def _differing(before: Object, after: Object, live: Object, wanted: Object) -> list[str]:
-    """The fields that our change touched and that `live` does not hold as `wanted` does."""
-    paths = _leaves(undo_body(before, after))
+    """The fields that our change touched and that `live` does not hold as `wanted` does; our own mark comes last."""
+    paths = sorted(_leaves(undo_body(before, after)), key=lambda p: p == _MARK)
     return [f"{p}: we had {at(wanted, p)!r}, now {at(live, p)!r}" for p in paths if at(live, p) != at(wanted, p)]
 
 
