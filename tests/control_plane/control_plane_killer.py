@@ -175,7 +175,9 @@ async def _first(job: Job) -> None:
     async with open_bench(job.namespace, job.kubeconfig, job.store) as bench:
         at(job.step, functools.partial(_die, job.late_ms))
         guard = bench.mender.guard
-        await repair_it(guard, await _plan(guard, job))
+        end = await repair_it(guard, await _plan(guard, job))
+        if not job.late_ms:
+            sys.stderr.write(f"{job.namespace} lived through {job.step!r}: {end.state}, {end.why}\n")
 
 
 async def _plan(guard: Guard, job: Job) -> Plan:

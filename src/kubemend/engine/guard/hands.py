@@ -10,6 +10,7 @@ from kubemend.cluster.reader import Reader
 from kubemend.cluster.transport import Transport
 from kubemend.cluster.writer import Writer
 from kubemend.engine.guard import revision
+from kubemend.engine.guard.identity import CONTROLLERS
 from kubemend.kube.diff import without_server_fields
 from kubemend.kube.patch import inverse, strategic
 from kubemend.kube.patch import merge as merge_patch
@@ -20,9 +21,6 @@ from kubemend.model.ref import Ref
 
 MARK = "kubemend.dev/repair"
 """Annotation with the id of the repair that last wrote the object: how a restart tells its own write from others'."""
-
-CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation")
-"""Annotations that controllers and the API server keep on workloads: never ours to restore."""
 
 Object = dict[str, Any]
 

@@ -7,14 +7,24 @@ from typing import Any
 from kubemend.kube.diff import without_server_fields
 from kubemend.model.plan import Change, Create
 
+CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation")
+"""Annotations that controllers and the API server keep on workloads: nobody's edit, and never ours to restore."""
+
 Object = dict[str, Any]
 
 
 def untouched(change: Change, before: Object | None, live: Object | None) -> bool:
-    """The same object (uid) with the same fields, but for status and other server-set ones."""
+    """The same object (uid) with the same fields, but for status and what servers and controllers set."""
     if isinstance(change, Create):
         return live is None
     if live is None or before is None:
         return False
     same_uid = bool(live["metadata"]["uid"] == before["metadata"]["uid"])
-    return same_uid and without_server_fields(live) == without_server_fields(before)
+    return same_uid and _authored(live) == _authored(before)
+
+
+def _authored(obj: Object) -> Object:
+    own = without_server_fields(obj)
+    notes = {k: v for k, v in own["metadata"].get("annotations", {}).items() if not k.startswith(CONTROLLERS)}
+    # A controller's first note makes the map, so that an empty one and none are the same.
+    return {**own, "metadata": {**own["metadata"], "annotations": notes}}
