@@ -26,8 +26,8 @@ from kubemend.model.repair import Phase
 from kubemend.model.rule import Rule, rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, Strategy, patch, strategy
+from kubemend.store.budget import Limits
 from kubemend.store.ledger import Ledger, open_ledger
-from kubemend.store.repairs import Limits
 
 WEB = Ref("Deployment", "shop", "web", "apps")
 QUICK = Timing(settle=0.0, resolve=0.0, retry=0.05, look=0.05)
@@ -61,7 +61,9 @@ class Sight:
     def __init__(self, cluster: FakeCluster) -> None:
         self.snapshot = cluster.snapshot
 
-    async def changed(self, within_s: float) -> None:
+    turn = 0
+
+    async def changed(self, within_s: float, *, since: int | None = None) -> None:
         await asyncio.sleep(min(within_s, 0.01))
 
 
@@ -143,6 +145,21 @@ async def test_what_no_strategy_mends_goes_to_a_person_once(cluster, ledger):
     assert "more: nothing helps" in stage.told[-1].text
     (incident,) = await ledger.incidents.list()
     assert incident.phase is Phase.ESCALATED
+
+
+async def test_what_no_strategy_mends_is_mended_once_one_can_and_is_told_to_a_person_once(cluster, ledger):
+    cluster.put(merge(cluster.objects[WEB], {"metadata": {"labels": {"hopeless": "yes"}}}))
+
+    class Helped(Stage):
+        def _hear(self, happened: Happened) -> None:
+            super()._hear(happened)
+            if happened.what == "escalated":  # after some more looks, of which nobody is told
+                hopeful = merge(cluster.objects[WEB], {"metadata": {"labels": {"hopeless": None}}})
+                asyncio.get_running_loop().call_later(4 * QUICK.retry, cluster.put, hopeful)
+
+    stage = Helped(cluster, ledger, Mode.AUTO_FIX)
+    assert await stage.run_until("resolved") == ["opened", "escalated", "planned", "repair", "resolved"]
+    assert cluster.objects[WEB]["spec"]["replicas"] == 2
 
 
 async def test_a_repair_that_does_not_hold_is_taken_back_and_not_tried_again(cluster, ledger):

@@ -21,7 +21,7 @@ import msgspec
 import pytest
 from engine_fakes import FakeCluster, deployment, node
 
-from kubemend.engine.guard import machine, preflight
+from kubemend.engine.guard import applying, machine, preflight
 from kubemend.engine.guard.hands import Hands
 from kubemend.engine.guard.machine import Guard
 from kubemend.engine.policy import Mode, Policy, Verdict
@@ -32,8 +32,8 @@ from kubemend.model.plan import Patch, Plan, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import State
 from kubemend.store import repairs as repairs_module
+from kubemend.store.budget import Limits
 from kubemend.store.ledger import Ledger, open_ledger
-from kubemend.store.repairs import Limits
 
 CASES = 10_000
 SHARES = 2
@@ -237,16 +237,16 @@ async def _nothing(*_args, **_kwargs) -> None:
 CONTROLS = {
     "mode": (machine.Guard, "_demand_writes", lambda self: None),
     "policy": (Policy, "decide", lambda self, plan: (Verdict.AUTO, "")),
-    "approval": (repairs_module, "_use_approval", _nothing),
+    "approval": (repairs_module, "use_approval", _nothing),
     "kill switch": (repairs_module, "refuse_if_paused", _nothing),
-    "budget": (repairs_module, "_check_limits", _nothing),
-    "hold": (repairs_module, "_hold", _nothing),
+    "budget": (repairs_module, "check_limits", _nothing),
+    "hold": (repairs_module, "hold", _nothing),
     "identity": (preflight, "_same_object", lambda change, live: preflight.Check("", True, "")),
     "facts": (preflight, "_still_true", lambda plan, before, snapshot: []),
     "ownership": (preflight, "owner_of", lambda obj: None),
     "dry run compared": (preflight, "_as_planned", lambda *a: preflight.Check("", True, "")),
     "capacity": (preflight, "_shortages", lambda *a: []),
-    "untouched": (machine, "untouched", lambda change, before, live: True),
+    "untouched": (applying, "untouched", lambda change, before, live: True),
 }
 
 

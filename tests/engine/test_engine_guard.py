@@ -10,8 +10,9 @@ import pytest
 from engine_fakes import FakeCluster, deployment, node
 
 from kubemend.cluster.errors import OutcomeUnknown, Unreachable
+from kubemend.engine.guard.errors import Stopped
 from kubemend.engine.guard.hands import MARK, Hands
-from kubemend.engine.guard.machine import Guard, Stopped
+from kubemend.engine.guard.machine import Guard
 from kubemend.engine.policy import Mode, Policy
 from kubemend.kube.patch import merge
 from kubemend.model.access import Risk
@@ -22,8 +23,8 @@ from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
 from kubemend.model.rule import Rule, rule
 from kubemend.model.snapshot import Unread
+from kubemend.store.budget import Limits
 from kubemend.store.ledger import Ledger, open_ledger
-from kubemend.store.repairs import Limits
 
 WEB = Ref("Deployment", "shop", "web", "apps")
 QUICK = Verify(healthy=(WEB,), within_s=0, steady_s=0, gone=False)

@@ -10,6 +10,7 @@ from engine_fakes import FakeCluster, deployment, node
 from test_engine_guard import WEB, carried_out, cluster, guard_of, ledger, limit, plan_of, raise_limit, story
 
 from kubemend.cluster.errors import OutcomeUnknown
+from kubemend.engine.guard import witness
 from kubemend.engine.guard.hands import Hands
 from kubemend.model.plan import Delete
 from kubemend.model.repair import State
@@ -74,8 +75,7 @@ async def test_a_deletion_that_hangs_is_not_called_nothing(ledger, cluster, monk
     for obj in (node(), deployment()):
         held.put(obj)
     held.objects[WEB]["metadata"]["finalizers"] = ["example.com/slow"]
-    clock = iter(range(0, 100_000, 20))
-    monkeypatch.setattr("kubemend.engine.guard.machine.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(witness, "GONE_S", 0.0)
     guard = guard_of(held, ledger)
     repair = await guard.propose(plan_of(Delete(target=WEB, uid="uid-web")), incident="i1", actor="t")
     await guard.approve(repair, plan_hash=repair.plan.hash, actor="ann")

@@ -12,8 +12,8 @@ from kubemend.model.access import Risk
 from kubemend.model.plan import Patch, Plan, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
+from kubemend.store.budget import Limits
 from kubemend.store.ledger import open_ledger
-from kubemend.store.repairs import Limits
 
 WEB = Ref("Deployment", "shop", "web", "apps")
 CONTAINER = {"name": "app", "resources": {"limits": {"memory": "200Mi"}}}
@@ -87,3 +87,12 @@ async def test_a_repair_halted_after_its_write_is_still_proven(guard, cluster, l
     listener.hear = lambda repair: guard.halt() if repair.state is State.APPLYING else None
     repair = await carried_out(guard)
     assert (repair.state, cluster.writes) == (State.SUCCEEDED, [("patch", WEB)])
+
+
+@pytest.mark.parametrize(("note", "good"), [("deprecated.daemonset.template.generation", True), ("team", False)])
+async def test_the_servers_own_count_of_templates_is_no_other_answer_than_was_asked_for(guard, cluster, note, good):
+    """A real API server raises it in the dry run already, on every DaemonSet whose template changes."""
+    cluster.put({**deployment(), "metadata": {**deployment()["metadata"], "annotations": {note: "1"}}})
+    cluster.mutate = {"metadata": {"annotations": {note: "2"}}}
+    answer = next(c for c in [check async for check in guard.rehearse(PLAN)] if c.name.startswith("server dry run"))
+    assert answer.ok is good

@@ -20,8 +20,8 @@ from kubemend.model.access import Access, Risk
 from kubemend.model.plan import Plan, RollBack, Scale, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
+from kubemend.store.budget import Limits
 from kubemend.store.ledger import open_ledger
-from kubemend.store.repairs import Limits
 from kubemend.surfaces.cli.preview import as_files, headline, previews
 
 WEB = Ref("Deployment", "shop", "web", "apps")

@@ -96,6 +96,13 @@ class Client:
             async for line in response.content:
                 yield msgspec.json.decode(line)
 
+    @asynccontextmanager
+    async def streamed(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
+        """An answer as it comes."""
+        sent = {"Authorization": f"Bearer {self._token}"}
+        async with self._session.get(self.server.url + path, headers=sent) as response:
+            yield response.content
+
 
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[Client]:

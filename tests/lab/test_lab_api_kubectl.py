@@ -206,7 +206,7 @@ async def test_rollouts_are_followed_told_and_undone(kubectl: Kubectl) -> None:
     await _revision(local, owner, 1, "registry.lab/web:0")
     await _revision(local, owner, 2, "registry.lab/web:1")
     marks = {"deployment.kubernetes.io/revision": "2"}
-    owner = await local.patch(owner, {"metadata": {"annotations": marks}})
+    owner = await local.patch(owner, {"metadata": {"annotations": marks}}, subresource="status")
     done = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
     await local.patch(owner, {"status": done}, subresource="status")
     assert "successfully rolled out" in await kubectl("rollout", "status", "deployment/web", "--timeout=5s")

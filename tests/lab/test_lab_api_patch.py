@@ -204,3 +204,20 @@ async def test_apply_takes_yaml_and_leaves_dates_text(api: Client) -> None:
     body = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {day: '2026-11-21'}\n"
     answer = await api.patch(f"{CORE}/configmaps/settings?fieldManager=one", body, APPLY)
     assert answer.body["data"] == {"day": "2026-11-21"}
+
+
+async def test_an_annotation_makes_a_deployment_a_new_generation_but_by_way_of_its_status_none(
+    api: Client, web: Object
+) -> None:
+    assert (await api.patch(WEB, {"metadata": {"labels": {"a": "b"}}})).body["metadata"]["generation"] == 1
+    assert (await api.patch(WEB, {"metadata": {"annotations": {"a": "b"}}})).body["metadata"]["generation"] == 2
+    told = (await api.patch(f"{WEB}/status", {"metadata": {"annotations": {"c": "d"}}})).body["metadata"]
+    assert (told["generation"], told["annotations"]) == (2, {"a": "b", "c": "d"})
+
+
+async def test_a_scale_is_noted_as_set_by_way_of_the_scale(api: Client, web: Object) -> None:
+    await api.patch(f"{WEB}/scale?fieldManager=me", {"spec": {"replicas": 3}})
+    entries = (await api.get(WEB)).body["metadata"]["managedFields"]
+    mine = next(e for e in entries if e["manager"] == "me")
+    assert (mine["subresource"], mine["fieldsV1"]) == ("scale", {"f:spec": {"f:replicas": {}}})
+    assert all("f:replicas" not in e["fieldsV1"]["f:spec"] for e in entries if e is not mine)

@@ -64,6 +64,24 @@ async def test_a_log_that_isnt_there_says_why(api: Client, query: str, code: int
     assert message in answer.body["message"]
 
 
+async def test_a_log_is_followed_to_the_end_of_the_container() -> None:
+    store = Store()
+    async with serving(store=store) as api:
+        await _place(api)
+        since = {"running": {"startedAt": "2026-11-21T11:00:00Z"}}
+        running = {"name": "main", "state": since, "image": "x", "imageID": ""}
+        await api.patch(f"{WEB}/status", {"status": {"containerStatuses": [running]}})
+        lines = store.logs["default", "web", "main", False] = list(LINES)
+        async with api.streamed(f"{WEB}/log?follow=true&tailLines=1") as log:
+            assert await log.readline() == b"line 9\n"
+            lines.append("2026-11-21T12:00:01Z line 10")
+            store.logs["default", "web", "main", False] = lines
+            assert await log.readline() == b"line 10\n"
+            ended = {**running, "state": {"terminated": {"exitCode": 0}}}
+            await api.patch(f"{WEB}/status", {"status": {"containerStatuses": [ended]}})
+            assert await log.read() == b""
+
+
 async def test_a_pod_of_several_containers_wants_one_named(api: Client) -> None:
     side = {"name": "side", "image": "side:1"}
     await _place(

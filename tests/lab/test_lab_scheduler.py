@@ -8,8 +8,12 @@ from machines import SPACE, Lab, gone, is_ready, plain, pod, running, told
 from kubemend.lab.fields import condition, spec, status
 
 NODES = ["lab-1", "lab-2", "lab-3"]
-HELPLESS = "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
-VICTIMLESS = "preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod."
+HELPLESS = (
+    "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+)
+VICTIMLESS = (
+    "no new claims to deallocate, preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod."
+)
 
 
 async def refused(lab: Lab, named: str = "one") -> str:
@@ -26,13 +30,13 @@ def asks(**requests: str) -> dict:
 @pytest.mark.parametrize(
     ("fields", "why", "then"),
     [
-        (asks(memory="64Gi"), "3 Insufficient memory.", VICTIMLESS),
-        (asks(cpu="9"), "3 Insufficient cpu.", VICTIMLESS),
-        (asks(cpu="9", memory="64Gi"), "3 Insufficient cpu, 3 Insufficient memory.", VICTIMLESS),
+        (asks(memory="64Gi"), "3 Insufficient memory.", HELPLESS),
+        (asks(cpu="9"), "3 Insufficient cpu.", HELPLESS),
+        (asks(cpu="9", memory="64Gi"), "3 Insufficient cpu, 3 Insufficient memory.", HELPLESS),
         (
             {"resources": {"limits": {"example.com/gpu": "1"}, "requests": {"example.com/gpu": "1"}}},
             "3 Insufficient example.com/gpu.",
-            VICTIMLESS,
+            HELPLESS,
         ),
         ({"spec": {"nodeSelector": {"disk": "ssd"}}}, "3 node(s) didn't match Pod's node affinity/selector.", HELPLESS),
     ],
@@ -43,6 +47,15 @@ async def test_a_pod_that_fits_nowhere_is_told_in_the_scheduler_s_words(fields, 
         assert await refused(lab) == f"0/3 nodes are available: {why} {then}"
 
 
+async def test_where_only_others_stand_in_the_way_their_deletion_is_thought_of():
+    async with running(nodes=NODES) as lab:
+        for named in ("a", "b", "c"):
+            await lab.create(pod(named, **asks(cpu="3")))
+            await lab.until(is_ready(named))
+        await lab.create(pod(**asks(cpu="3")))
+        assert await refused(lab) == f"0/3 nodes are available: 3 Insufficient cpu. {VICTIMLESS}"
+
+
 async def test_different_reasons_are_counted_and_the_pod_goes_once_one_is_gone():
     async with running(nodes=NODES) as lab:
         taint = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
@@ -51,8 +64,7 @@ async def test_different_reasons_are_counted_and_the_pod_goes_once_one_is_gone()
         await lab.create(pod(**asks(memory="10Gi")))
         assert await refused(lab) == (
             "0/3 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {dedicated: db}, "
-            "1 node(s) were unschedulable. preemption: 0/3 nodes are available: "
-            "1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling."
+            f"1 node(s) were unschedulable. {HELPLESS}"
         )
         await lab.machinery.add_node("lab-4", capacity={"memory": "16Gi"})
         await lab.until(is_ready("one"))
@@ -88,16 +100,14 @@ def mounting(claim: str) -> dict:
 async def test_a_pod_waits_for_its_claim():
     async with running(nodes=["lab-1"]) as lab:
         await lab.create(pod(**mounting("data")))
-        assert (await refused(lab)).startswith(
-            '0/1 nodes are available: persistentvolumeclaim "data" not found. preemption: 0/1 nodes'
-        )
+        assert await refused(lab) == '0/1 nodes are available: persistentvolumeclaim "data" not found. not found'
         wanted = {
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": "1Gi"}},
             "storageClassName": "fast",
         }
         await lab.create(plain("PersistentVolumeClaim", "data", spec=wanted))
-        said = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes"
+        said = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
         await lab.until(
             lambda seen: condition(seen.find("Pod", SPACE, "one"), "PodScheduled")["message"].startswith(said)
         )
@@ -137,6 +147,7 @@ async def test_pods_that_keep_apart_need_a_node_each():
         await lab.until(is_ready("two"))
         assert await refused(lab, "three") == (
             "0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules. "
+            "no new claims to deallocate, "
             "preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod."
         )
 

@@ -54,6 +54,8 @@ class Case:
         self.done = False
         self.task: asyncio.Task[None] | None = None
         self.told = self.waits_for = ""
+        self.vain = 0
+        """How often in a row no strategy had anything to offer."""
 
 
 class Detector:
@@ -73,9 +75,12 @@ class Detector:
         """Watch until `stop` is set; then let the repairs under way come to an end."""
         await self._recall()
         resumed = asyncio.create_task(self._resume(stop))
+        sight = self._mender.sight
         while not stop.is_set():
+            # What changes while this is being looked at is looked at next, not after the pause.
+            turn = sight.turn
             self._look(await self._see(self._mender.report()))
-            waiting = asyncio.create_task(self._mender.sight.changed(self._pause()))
+            waiting = asyncio.create_task(sight.changed(self._pause(), since=turn))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, stopping):
@@ -180,9 +185,13 @@ class Detector:
 
     async def _mend(self, case: Case) -> None:
         mender = self._mender
+        if case.vain and (await mender.plan(case.diagnosis)).plan is None:
+            return self._later(case)
         incident, planned, repair = await mender.propose(case.diagnosis, actor="detector")
         if repair is None:
-            return await self._escalate(case, planned.why_not)
+            self._later(case)
+            return await self._escalate(case, planned.why_not, final=False)
+        case.vain = 0
         if case.told != repair.id:  # a plan that has to wait for budget is told once
             case.told = repair.id
             self._say("planned", f"{repair.plan.strategy}: {repair.plan.reason}", incident, repair)
@@ -194,6 +203,8 @@ class Detector:
         if ended.state is State.SUCCEEDED:
             await mender.ledger.incidents.move(incident.id, Phase.VERIFYING)
             case.not_before = time.monotonic() + self._timing.retry
+            for other in self._cases.values():
+                other.not_before = 0.0 if other.vain else other.not_before  # it may be what that one waited for
         elif ended.state is State.ESCALATED:
             await self._escalate(case, ended.why)
         else:
@@ -202,8 +213,13 @@ class Detector:
             await mender.ledger.incidents.move(incident.id, Phase.OPENED)
         return None
 
-    async def _escalate(self, case: Case, why: str) -> None:
-        case.done = True
+    def _later(self, case: Case) -> None:
+        """Ask the strategies again, less and less often: what keeps them from a plan (another fault, say) may go."""
+        case.not_before = time.monotonic() + self._timing.retry * 2 ** min(case.vain, 5)
+        case.vain += 1
+
+    async def _escalate(self, case: Case, why: str, *, final: bool = True) -> None:
+        case.done = final
         await self._mender.ledger.incidents.move(case.incident.id, Phase.ESCALATED)
         self._say("escalated", why, case.incident)
 

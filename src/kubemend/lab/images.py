@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -55,6 +55,9 @@ class Catalogue:
         self._images = {full_name(i.name): i for i in images}
         self._repositories = {n.rpartition(":")[0] for n in self._images}
         self._registries = {n.partition("/")[0] for n in self._images} | PRIVATE | {"docker.io"}
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(self._images.values())
 
     def pull(self, image: str, logins: frozenset[str] = frozenset()) -> Image:
         """The image of a reference. logins: registries that the pod has credentials for. Raises `PullError`."""

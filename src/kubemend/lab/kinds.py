@@ -97,7 +97,11 @@ def _core() -> Iterator[Kind]:
     yield core("PersistentVolume", "persistentvolumes", "pv", namespaced=False, parts=[_STATUS])
     yield Kind("", "v1", "Pod", "pods", ("po",), categories=_ALL, generations=True, subresources=_POD_PARTS)
     # Nobody makes one any more, but `kubectl cluster-info dump` and `get all` list them.
-    yield core("ReplicationController", "replicationcontrollers", "rc", parts=[_STATUS])
+    yield Kind(
+        *("", "v1", "ReplicationController", "replicationcontrollers", ("rc",)),
+        categories=_ALL,
+        subresources=(_STATUS,),
+    )
     yield core("ResourceQuota", "resourcequotas", "quota", parts=[_STATUS])
     yield core("Secret", "secrets")
     yield core("ServiceAccount", "serviceaccounts", "sa", parts=[token])

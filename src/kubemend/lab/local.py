@@ -10,7 +10,6 @@ from kubemend.lab.apiserver.decoding import Write
 from kubemend.lab.apiserver.deletion import Deletion, delete
 from kubemend.lab.apiserver.patching import Patch
 from kubemend.lab.apiserver.registry import Registry
-from kubemend.lab.apiserver.status import conflict
 from kubemend.lab.kinds import BY_KIND
 from kubemend.lab.store import Store
 
@@ -55,10 +54,8 @@ class LocalApi:
         kind, meta = BY_KIND[obj["kind"]], obj["metadata"]
         namespace, name = meta.get("namespace", ""), meta["name"]
         current = self._registry.found(kind, namespace, name)
-        uid, wanted = current["metadata"]["uid"], meta.get("uid", "")
-        if wanted and wanted != uid:
-            why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
-            raise conflict(kind, name, why)
+        if uid := meta.get("uid"):
+            body = {**body, "metadata": {**(body.get("metadata") or {}), "uid": uid}}
         patch = Patch("merge", body)
         if subresource == "scale":
             return parts.patch_scale(self._registry, kind, current, patch, Write())

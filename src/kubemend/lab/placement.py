@@ -24,6 +24,13 @@ _HELPLESS = (
 """Beginnings of reasons that the deletion of other pods wouldn't change."""
 _HELPED = ("node(s) didn't match pod topology spread constraints", "node(s) didn't match pod anti-affinity rules")
 
+
+class Hopeless(str):
+    """A reason that holds for the node even when it is empty."""
+
+    __slots__ = ()
+
+
 _WORDS = {
     "node-name": "node(s) didn't match the requested node name",
     "node-selector": "node(s) didn't match Pod's node affinity/selector",
@@ -71,13 +78,18 @@ def refusals(pod: Pod, site: Site, sites: Sequence[Site], volumes: Iterable[Obje
     found = misfit(pod.spec, pod.metadata.labels, site.node, site.room)
     for kinds in _ORDER:
         if told := [_worded(pod, site.node, m.kind, m.detail) for m in found if m.kind in kinds]:
-            return tuple(dict.fromkeys(told))
+            return tuple(dict.fromkeys(map(Hopeless, told) if _never(pod, site, kinds) else told))
     if _ports(pod) & {p for there in site.pods for p in _ports(there)}:
         return ("node(s) didn't have free ports for the requested pod ports",)
     if any(not _reachable(v, site.node) for v in volumes):
         return ("node(s) didn't match PersistentVolume's node affinity",)
     near = _neighbours(pod, site, sites)
     return (_WORDS[near],) if near else ()
+
+
+def _never(pod: Pod, site: Site, kinds: tuple[str, ...]) -> bool:
+    """Whether even the empty node lacks something that the pod asks for."""
+    return any(m.kind in kinds for m in misfit(pod.spec, pod.metadata.labels, site.node, site.size))
 
 
 def _worded(pod: Pod, node: Node, kind: str, detail: str) -> str:
@@ -142,15 +154,17 @@ def message(reasons: Mapping[str, tuple[str, ...]]) -> str:
         return "no nodes available to schedule pods"
     preempt = ("Preemption is not helpful for scheduling", "No preemption victims found for incoming pod")
     useful = Counter(preempt[resolvable(r)] for r in reasons.values())
-    return f"{_sentence(len(reasons), Counter(r for told in reasons.values() for r in told))} preemption: " + _sentence(
-        len(reasons), useful
-    )
+    told = _sentence(len(reasons), Counter(str(r) for told in reasons.values() for r in told))
+    return f"{told} {POSTED}preemption: {_sentence(len(reasons), useful)}"
+
+
+POSTED = "no new claims to deallocate, "
+"""What the scheduler's plugin for claimed devices adds to every refusal (1.34)."""
 
 
 def blocked(why: str, nodes: int) -> str:
     """The sentence for a pod that no node is even tried for."""
-    unhelpful = Counter({"Preemption is not helpful for scheduling": nodes})
-    return f"0/{nodes} nodes are available: {why}. preemption: {_sentence(nodes, unhelpful)}"
+    return f"0/{nodes} nodes are available: {why}. not found"
 
 
 def _sentence(nodes: int, counted: Counter[str]) -> str:
@@ -159,7 +173,7 @@ def _sentence(nodes: int, counted: Counter[str]) -> str:
 
 def resolvable(told: tuple[str, ...]) -> bool:
     """Whether the deletion of pods could make room."""
-    return not any(r.startswith(_HELPLESS) and r not in _HELPED for r in told)
+    return not any(isinstance(r, Hopeless) or (r.startswith(_HELPLESS) and r not in _HELPED) for r in told)
 
 
 def victims(pod: Pod, site: Site, sites: Sequence[Site]) -> tuple[Pod, ...] | None:

@@ -183,6 +183,7 @@ class Scheduler(Worker[Key]):
     async def _tell(self, pod: Object, reason: str, said: str) -> None:
         fresh = self.seen.find("Pod", *key(pod)) or pod
         new = {"type": "PodScheduled", "status": "False", "reason": reason, "message": said, "lastProbeTime": None}
+        new["observedGeneration"] = fresh["metadata"].get("generation", 0)
         old = status(fresh).get("conditions") or []
         conditions = with_condition(old, new)
         if conditions != old:

@@ -38,6 +38,26 @@ class Step:
     before: Object | None
 
 
+LogKey = tuple[str, str, str, bool]
+"""(namespace, pod, container, whether of the life before)."""
+
+
+class Journal(dict[LogKey, list[str]]):
+    """Logs by container; whoever waits for the store is told of each entry that is set.
+
+    count: how often that has happened.
+    """
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        super().__init__()
+        self.count, self._told = 0, told
+
+    def __setitem__(self, key: LogKey, lines: list[str]) -> None:
+        super().__setitem__(key, lines)
+        self.count += 1
+        self._told()
+
+
 class Store:
     """Objects by kind. An object handed in or out is never changed in place, by anyone.
 
@@ -49,7 +69,7 @@ class Store:
 
     def __init__(self, *, history: int = HISTORY, clock: Callable[[], datetime] | None = None) -> None:
         self.version = 1
-        self.logs: dict[tuple[str, str, str, bool], list[str]] = {}
+        self.logs = Journal(self._wake)
         self.usage: dict[tuple[str, str, str], dict[str, str]] = {}
         self.node_usage: dict[str, dict[str, str]] = {}
         self.clock = clock or (lambda: datetime.now(UTC))
@@ -132,6 +152,11 @@ class Store:
         while self.version <= version:
             await self._changed.wait()
 
+    async def stirred(self, version: int, count: int) -> None:
+        """Wait until something has happened after a version, or in the logs after a count of theirs."""
+        while self.version <= version and self.logs.count <= count:
+            await self._changed.wait()
+
     async def steps(self, version: int) -> AsyncIterator[Step]:
         """Every change after a version, then each as it happens. Raises `Compacted` when it falls too far behind."""
         while True:
@@ -151,5 +176,8 @@ class Store:
         self._steps.append(Step(self.version, change, kind, key, obj, before))
         if len(self._steps) > self._history * 2:
             del self._steps[: -self._history]
+        self._wake()
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

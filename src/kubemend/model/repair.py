@@ -54,9 +54,15 @@ MUTATING = frozenset({State.APPLYING, State.VERIFYING, State.ROLLING_BACK})
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One change of a repair as it was carried out: the whole object before and after, for undo."""
+    """One change of a repair as it was carried out: the whole object before and after, for undo.
+
+    planned: the object as the server's dry run made it of `before`. sent: the write was announced, and what came of
+    it isn't known: a process died, or an answer was lost.
+    """
 
     before: dict[str, Any] | None = None
+    planned: dict[str, Any] | None = None
+    sent: bool = False
     after: dict[str, Any] | None = None
     undone: bool = False
 

@@ -20,7 +20,9 @@ class Rule:
     """A rule function with what it declares.
 
     reads: kinds without which it can't judge. uses: kinds that help if they are there. spreads: whether a change to
-    one workload can bring this fault upon others on the same node.
+    one workload can bring this fault upon others on the same node (but for a finding with the fact `alone`: it would
+    be there without any others). whole: whether it looks at all namespaces together; any other finds the same when it
+    is shown one namespace after the other.
     """
 
     code: str
@@ -30,6 +32,7 @@ class Rule:
     uses: tuple[type[Obj], ...]
     explains: frozenset[str]
     spreads: bool = False
+    whole: bool = False
 
     @property
     def id(self) -> str:
@@ -85,6 +88,7 @@ def rule(
     uses: tuple[type[Obj], ...] = (),
     explains: tuple[str, ...] = (),
     spreads: bool = False,
+    whole: bool = False,
 ) -> Callable[[Judge], Judge]:
     """Mark a function as a rule; the function itself stays as it is.
 
@@ -94,7 +98,7 @@ def rule(
 
     def mark(judge: Judge) -> Judge:
         marked: Any = judge
-        marked.__rule__ = Rule(code, judge, severity, reads, uses, frozenset(explains), spreads)
+        marked.__rule__ = Rule(code, judge, severity, reads, uses, frozenset(explains), spreads, whole)
         return judge
 
     return mark

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet, kind_of
+from kubemend.model.index import By, Index, Key
+from kubemend.model.objects import (
+    CronJob,
+    DaemonSet,
+    Deployment,
+    Job,
+    Obj,
+    Pod,
+    ReplicaSet,
+    StatefulSet,
+    kind_of,
+)
 from kubemend.model.ref import Ref
 
 T = TypeVar("T", bound=Obj)
-Key = tuple[str, str]
-"""(namespace, name)"""
+V = TypeVar("V")
+
+MAKERS: tuple[type[Obj], ...] = (ReplicaSet, Job, Deployment, StatefulSet, DaemonSet, CronJob)
+"""Kinds that may stand between a workload and its pods."""
 
 
 class Unread(Struct, frozen=True, order=True):
@@ -42,7 +53,8 @@ class Snapshot:
     namespace: str | None = None
     """The one namespace that was read, or None for all."""
 
-    _cache: dict[type[Obj], list[Obj]] = field(default_factory=dict, compare=False, repr=False)
+    _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was made of the objects: sorted lists by kind, indexes by kind and property, what was derived."""
 
     @classmethod
     def of(
@@ -63,11 +75,38 @@ class Snapshot:
 
     def all(self, kind: type[T], namespace: str | None = None) -> list[T]:
         """Every object of a kind (of one namespace), ordered by namespace and name."""
+        if namespace is not None and kind.namespaced:
+            return list(self.group(kind, _namespace, namespace))
         found = self._cache.get(kind)
         if found is None:
             held = self.objects.get(kind, {})
             found = self._cache[kind] = [held[k] for k in sorted(held)]
-        return [o for o in found if namespace is None or o.namespace == namespace]  # type: ignore[misc]
+        return list(found)
+
+    def group(self, kind: type[T], by: By, value: Hashable) -> list[T]:
+        """The objects of a kind of which `by` gives this value, ordered by namespace and name.
+
+        by: a function of one object alone, always the same one (no lambda made on the spot): it names the index.
+        """
+        return self._index(kind, by).of(value)
+
+    def made(self, kind: type[T], by: By, value: Hashable, make: Callable[[list[T]], V]) -> V:
+        """What `make` makes of such a group, a function of these objects alone; made once for each group."""
+        found: V = self._index(kind, by).made(value, make)
+        return found
+
+    def derived(self, make: Callable[[Snapshot], V]) -> V:
+        """What `make` makes of this snapshot; made once, for all who ask."""
+        if make not in self._cache:
+            self._cache[make] = make(self)
+        found: V = self._cache[make]
+        return found
+
+    def _index(self, kind: type[Obj], by: By) -> Index:
+        found: Index | None = self._cache.get((kind, by))
+        if found is None:
+            found = self._cache[kind, by] = Index(by, self.objects.get(kind, {}))
+        return found
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
         """One object, or None when it is not there. Ask `was_read` before calling that an absence."""
@@ -84,20 +123,9 @@ class Snapshot:
             return False
         return not any(u.kind == kind.__name__ and u.namespace in ("", namespace) for u in self.unread)
 
-    @cached_property
-    def _by_owner(self) -> dict[str, list[Obj]]:
-        index: dict[str, list[Obj]] = defaultdict(list)
-        for held in self.objects.values():
-            for o in held.values():
-                if (owner := o.metadata.controller) is not None:
-                    index[owner.uid].append(o)
-        return index
-
     def owned(self, owner: Obj, kind: type[T]) -> list[T]:
         """The objects of a kind that `owner` controls, by name."""
-        return sorted(
-            (o for o in self._by_owner.get(owner.metadata.uid, ()) if isinstance(o, kind)), key=lambda o: o.name
-        )
+        return sorted(self.group(kind, _controller, owner.metadata.uid), key=lambda o: o.name)
 
     def owner(self, obj: Obj) -> Obj | None:
         """The controller of an object, when it was read and is still the same one (uid)."""
@@ -122,10 +150,9 @@ class Snapshot:
         return sorted(self._pods_below(workload), key=lambda p: p.name)
 
     def _pods_below(self, obj: Obj) -> Iterator[Pod]:
-        for child in self._by_owner.get(obj.metadata.uid, ()):
-            if isinstance(child, Pod):
-                yield child
-            else:
+        yield from self.group(Pod, _controller, obj.metadata.uid)
+        for kind in MAKERS:
+            for child in self.group(kind, _controller, obj.metadata.uid):
                 yield from self._pods_below(child)
 
     def revisions(self, deployment: Deployment) -> list[ReplicaSet]:
@@ -139,6 +166,15 @@ class Snapshot:
             for kind, held in self.objects.items()
         }
         return replace(self, objects=kept, namespace=namespace, _cache={})
+
+
+def _namespace(obj: Obj) -> str:
+    return obj.metadata.namespace
+
+
+def _controller(obj: Obj) -> str | None:
+    up = obj.metadata.controller
+    return None if up is None else up.uid
 
 
 def revision_of(obj: Obj) -> int:

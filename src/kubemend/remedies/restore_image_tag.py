@@ -86,8 +86,11 @@ def _candidates(found: Site, snapshot: Snapshot, image: str) -> Iterator[_Candid
         yield _Candidate(held[0].image, f"is what {held[1].title} ran", held[1].confidence)
     near_by = {c for p in snapshot.all(Pod, found.obj.namespace) for c in _running(p)}
     yield from _siblings(image, near_by, "runs in this namespace", _HERE)
-    anywhere = {c for p in snapshot.all(Pod) for c in _running(p)}
-    yield from _siblings(image, anywhere, "runs in this cluster", _ANYWHERE)
+    yield from _siblings(image, snapshot.derived(_anywhere), "runs in this cluster", _ANYWHERE)
+
+
+def _anywhere(snapshot: Snapshot) -> set[str]:
+    return {c for p in snapshot.all(Pod) for c in _running(p)}
 
 
 def _running(pod: Pod) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kubemend.kube.references import references
 from kubemend.model.access import Access, Risk
 from kubemend.model.finding import Cite, Diagnosis, cite
-from kubemend.model.objects import Deployment, Pod, PodTemplate, ReplicaSet
+from kubemend.model.objects import Deployment, Pod, PodSpec, PodTemplate, ReplicaSet
 from kubemend.model.objects.pod import SecurityContext, Volume
 from kubemend.model.plan import Declined, RollBack
 from kubemend.model.snapshot import Snapshot
@@ -20,13 +21,16 @@ SEASONED_S = 86400.0
 START_S = 300.0
 """Seconds that a pod of a new revision may take to become ready, unless the Deployment itself allows less."""
 
+_IMAGES = ("KM103", "KM104", "KM105")
+_CONFIGURATION = {"KM106": "ConfigMap", "KM107": "ConfigMap", "KM108": "Secret"}
+
 REVISION = "deployment.kubernetes.io/revision"
 
 
 @strategy(
     cures=(
         *("KM102", "KM103", "KM104", "KM105", "KM106", "KM107", "KM108", "KM109", "KM110", "KM111", "KM112"),
-        *("KM201", "KM202", "KM203", "KM204", "KM401"),
+        *("KM201", "KM202", "KM203", "KM204", "KM401", "KM407"),
     ),
     risk=Risk.MEDIUM,
     reads=(Deployment, ReplicaSet, Pod),
@@ -37,7 +41,8 @@ def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
     """Give a Deployment the pod template of its last good revision.
 
     Planned when the newest revision is the one that fails and an earlier one is there: with ready replicas,
-    which proves it, or at least as the newest of the earlier ones, which is trusted less. The whole template goes
+    which proves it, or at least as the newest of the earlier ones, which is trusted less; but not when an image,
+    ConfigMap or Secret is missing that the earlier one names too. The whole template goes
     back, as with `kubectl rollout undo`: what is written is the ReplicaSet's own, read when it is needed, with all
     that a scan doesn't read (literal values of environment variables, for example).
 
@@ -56,9 +61,13 @@ def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
         return Declined(f"the revisions of a {type(found.obj).__name__} are not read")
     if (why := _blameless(diagnosis, snapshot, found.obj)) is not None:
         return Declined(why)
+    if diagnosis.root.code == "KM407" and diagnosis.root.facts.get("kind") == "webhook":
+        return Declined("a webhook that can't be reached refuses the pods of any revision")
     stable = before(found, snapshot)
     if stable is None:
         return Declined("there is no earlier revision to go back to")
+    if (lacks := _lacks_too(diagnosis, found, stable)) is not None:
+        return Declined(f"{stable.title} wants {lacks} as well")
     return _planned(diagnosis, snapshot, found, found.obj, stable)
 
 
@@ -77,10 +86,29 @@ def _blameless(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment)
     return _starting(diagnosis, snapshot, deployment, pod)
 
 
+def _lacks_too(diagnosis: Diagnosis, found: Site, stable: Before) -> str | None:
+    """What is missing, if the earlier revision asks for it in the same way: a new pod of it would fail alike."""
+    facts, spec = diagnosis.root.facts, stable.replica_set.spec.template.spec
+    if diagnosis.root.code in _IMAGES:
+        alike = _pulls(spec, str(facts.get("container"))) == _pulls(found.template.spec, str(facts.get("container")))
+        return f"image {facts.get('image')!r}" if alike else None
+    kind = _CONFIGURATION.get(diagnosis.root.code)
+    name, key = facts.get("name"), facts.get("key") or None
+    same = (r for r in references(spec) if r.kind == kind and r.name == name and not r.optional)
+    return f"{kind} {name!r}" if any(key in (None, r.key) for r in same) else None
+
+
+def _pulls(spec: PodSpec, container: str) -> tuple[object, ...]:
+    """What decides whether a container's image can be had: its name, when it is pulled, and with what login."""
+    held = spec.container(container)
+    pulled = (held.image, held.image_pull_policy) if held is not None else ()
+    return pulled, spec.image_pull_secrets, spec.service_account_name
+
+
 def _starting(diagnosis: Diagnosis, snapshot: Snapshot, deployment: Deployment, pod: Pod) -> str | None:
     """Why a pod that merely isn't ready yet doesn't show that its revision is bad."""
     facts = diagnosis.root.facts
-    if diagnosis.root.code != "KM112" or facts.get("expected") or facts.get("was_ready"):
+    if diagnosis.root.code != "KM112" or any(facts.get(f) for f in ("expected", "was_ready", "overdue")):
         return None
     allowed = min(float(deployment.spec.progress_deadline_seconds), START_S)
     since = pod.status.start_time or pod.metadata.creation_timestamp

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kubemend.kube.scheduling import affinity_misfit, free, misfit, requests
+from kubemend.kube.scheduling import Neighbours, free, misfit, requests
 from kubemend.kube.selectors import matches
 from kubemend.model.objects import Node, Pod, PodSpec
 from kubemend.model.objects.meta import LabelSelector, condition
@@ -70,8 +70,12 @@ class _Room:
         return [p for p in pods if any(matches(s, p.metadata.labels) for s in mine) or _unwelcome(p, labels)]
 
     def _suits(self, node: Node) -> bool:
+        return not self._neighbours.misfits(node)
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
         spec, labels = self.template.spec, self.template.metadata.labels
-        return not affinity_misfit(spec, self.namespace, labels, node, self.snapshot.all(Node), self._concerned)
+        return Neighbours(spec, self.namespace, labels, self.snapshot.all(Node), self._concerned)
 
 
 def _wanted(spec: PodSpec) -> list[LabelSelector | None]:

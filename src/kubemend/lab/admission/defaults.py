@@ -62,6 +62,8 @@ def _daemonset(obj: Object) -> None:
         rolling.setdefault("maxSurge", 0)
     spec.setdefault("revisionHistoryLimit", 10)
     podspec.fill(spec["template"]["spec"])
+    marks = obj["metadata"].setdefault("annotations", {})
+    marks.setdefault("deprecated.daemonset.template.generation", "1")
 
 
 def _job(obj: Object) -> None:
@@ -99,8 +101,6 @@ def _service(obj: Object) -> None:
     spec.setdefault("sessionAffinity", "None")
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-        spec.setdefault("ipFamilies", ["IPv4"])
     if spec["type"] in ("NodePort", "LoadBalancer"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":

@@ -86,7 +86,10 @@ _NAMES: dict[str, Callable[[str], str | None]] = {
 def check(kind: Kind, obj: Object) -> Iterator[Cause]:
     """Faults of `metadata`."""
     meta = obj["metadata"]
-    name = meta.get("name", "")
+    name, base = meta.get("name", ""), meta.get("generateName", "")
+    # A base may end with what a name may not, for more is to come.
+    if base and (wrong := _NAMES.get(kind.kind, subdomain)(_masked(base))):
+        yield Cause.invalid("metadata.generateName", base, wrong)
     if not name:
         yield Cause.required("metadata.name", "name or generateName is required")
     elif wrong := _NAMES.get(kind.kind, subdomain)(name):
@@ -96,10 +99,15 @@ def check(kind: Kind, obj: Object) -> Iterator[Cause]:
     yield from _owners(meta.get("ownerReferences") or ())
     for i, finalizer in enumerate(meta.get("finalizers") or ()):
         if wrong := qualified(finalizer):
-            yield Cause.invalid(f"metadata.finalizers[{i}]", finalizer, wrong)
-        elif "/" not in finalizer and finalizer not in ("foregroundDeletion", "kubernetes", "orphan"):
+            yield Cause.invalid("metadata.finalizers", finalizer, wrong)
+        if "/" not in finalizer and finalizer not in ("foregroundDeletion", "kubernetes", "orphan"):
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             yield Cause.invalid(f"metadata.finalizers[{i}]", finalizer, detail)
+
+
+def _masked(base: str) -> str:
+    """The base of a generated name as it is checked: its last dash counts as a letter (`maskTrailingDash`)."""
+    return f"{base[:-2]}a" if len(base) > 1 and base.endswith("-") else base
 
 
 def labels(found: Mapping[str, str], at: str) -> Iterator[Cause]:
@@ -158,13 +166,15 @@ def _owners(owners: Any) -> Iterator[Cause]:
         for field in ("kind", "name", "uid"):
             if not owner.get(field):
                 yield Cause.invalid(f"{at}.{field}", "", "must not be empty")
-    if len([o for o in owners if o.get("controller")]) > 1:
-        yield Cause.invalid(at, None, "Only one reference can have Controller set to true")
+    controlling = [f"{o.get('kind', '')}/{o.get('name', '')}" for o in owners if o.get("controller")]
+    if len(controlling) > 1:
+        detail = 'Only one reference can have Controller set to true. Found "true" in references for '
+        yield Cause.invalid(at, list(owners), f"{detail}{controlling[0]} and {controlling[1]}")
 
 
 def changed(old: Object, new: Object) -> Iterator[Cause]:
     """Faults of a change of metadata. The server tells each twice, and so do we."""
-    for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for field in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
         before, after = old["metadata"].get(field), new["metadata"].get(field)
         if before != after:
             cause = Cause.invalid(f"metadata.{field}", after, "field is immutable")

@@ -65,8 +65,22 @@ def _modes(spec: Object, detail: str) -> Iterator[Cause]:
 def volume(obj: Object) -> Iterator[Cause]:
     """Faults of a PersistentVolume."""
     yield from _modes(obj["spec"], "")
-    if "storage" not in obj["spec"].get("capacity", {}):
+    capacity = obj["spec"].get("capacity")
+    if not capacity:
         yield Cause.required("spec.capacity")
+    if set(capacity or ()) != {"storage"}:
+        yield Cause.unsupported("spec.capacity", capacity, ("storage",))
+    if not obj["spec"].keys() - _NO_SOURCE:
+        yield Cause.required("spec", "must specify a volume type")
+
+
+_NO_SOURCE = frozenset(
+    {
+        *("accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy"),
+        *("storageClassName", "volumeAttributesClassName", "volumeMode"),
+    }
+)
+"""Fields of a volume that don't say what it is."""
 
 
 def autoscaler(obj: Object) -> Iterator[Cause]:

@@ -15,6 +15,7 @@ from kubemend.lab.apiserver.status import Cause, invalid
 from kubemend.lab.kinds import BY_KIND, Kind
 from kubemend.lab.store import Store
 
+_TRANSITION = "lastPhaseTransitionTime"
 SERVICES = ipaddress.IPv4Network("10.96.0.0/16")
 NODE_PORTS = range(30000, 32768)
 
@@ -60,6 +61,9 @@ def quality(spec: Object) -> str:
 
 def _namespace(_store: Store, namespace: Object) -> None:
     namespace["spec"] = {"finalizers": ["kubernetes"]}
+    meta = namespace["metadata"]
+    if "name" in meta:
+        meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta["name"]
 
 
 def _protected(finalizer: str) -> Callable[[Store, Object], None]:
@@ -68,6 +72,11 @@ def _protected(finalizer: str) -> Callable[[Store, Object], None]:
         obj["metadata"]["finalizers"] = list(dict.fromkeys([*had, finalizer]))
 
     return protect
+
+
+def _volume(store: Store, volume: Object) -> None:
+    _protected("kubernetes.io/pv-protection")(store, volume)
+    volume["status"][_TRANSITION] = store.now()
 
 
 def _claim(store: Store, claim: Object) -> None:
@@ -108,16 +117,13 @@ def _job(_store: Store, job: Object) -> None:
     spec["selector"] = {"matchLabels": {key: meta["uid"]}}
 
 
-def _daemonset(_store: Store, obj: Object) -> None:
-    marks = obj["metadata"].setdefault("annotations", {})
-    marks.setdefault("deprecated.daemonset.template.generation", "1")
-
-
 def allocate(store: Store, kind: Kind, obj: Object) -> None:
     """Give a valid Service its address and node ports, in place. Raises `ApiError` (422) when one is taken."""
     if kind.kind != "Service" or obj["spec"]["type"] == "ExternalName":
         return
     spec = obj["spec"]
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    spec.setdefault("ipFamilies", ["IPv4"])
     if not spec.get("clusterIP"):
         taken = {s["spec"].get("clusterIP") for s in store.all("Service")}
         spec["clusterIP"] = next(a for a in map(str, SERVICES.hosts()) if a not in taken and a != KUBERNETES)
@@ -162,8 +168,16 @@ def changed(kind: Kind, old: Object, obj: Object) -> None:
         tolerate(obj["spec"])
 
 
-def told(kind: Kind, obj: Object) -> None:
-    """Complete a status that a component told, in place: a pod's one address is the first of its addresses."""
+def told(store: Store, kind: Kind, old: Object, obj: Object) -> None:
+    """Complete a status that a component told, in place.
+
+    A pod's one address is the first of its addresses; a node's room is its capacity where nothing else is said; of a
+    volume it is noted when its phase changed.
+    """
+    if kind.kind == "PersistentVolume" and old["status"].get("phase") != obj["status"].get("phase"):
+        obj["status"][_TRANSITION] = store.now()
+    if kind.kind == "Node" and "capacity" in obj["status"]:
+        obj["status"].setdefault("allocatable", obj["status"]["capacity"])
     if kind.kind == "Pod":
         status = obj["status"]
         for one, many in (("podIP", "podIPs"), ("hostIP", "hostIPs")):
@@ -172,11 +186,10 @@ def told(kind: Kind, obj: Object) -> None:
 
 
 _NEW: dict[str, Callable[[Store, Object], None]] = {
-    "DaemonSet": _daemonset,
     "Job": _job,
     "Namespace": _namespace,
     "Node": _node,
-    "PersistentVolume": _protected("kubernetes.io/pv-protection"),
+    "PersistentVolume": _volume,
     "PersistentVolumeClaim": _claim,
     "Pod": _pod,
 }

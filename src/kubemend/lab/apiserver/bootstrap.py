@@ -11,6 +11,7 @@ from kubemend.lab.api import Object
 from kubemend.lab.apiserver.access import AUTHENTICATED, MASTERS, UNAUTHENTICATED
 from kubemend.lab.apiserver.decoding import Write
 from kubemend.lab.apiserver.registry import Registry
+from kubemend.lab.hand import MARK
 from kubemend.lab.kinds import BY_KIND
 
 NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -34,7 +35,8 @@ def found(registry: Registry) -> None:
 
 def _objects() -> Iterator[Object]:
     for name in NAMESPACES:
-        yield {"kind": "Namespace", "metadata": {"name": name}}
+        marks = {MARK: "true"} if name == "kube-system" else {}
+        yield {"kind": "Namespace", "metadata": {"name": name, "labels": marks}}
         yield {"kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}}
         certificates = {"name": "kube-root-ca.crt", "namespace": name}
         yield {"kind": "ConfigMap", "metadata": certificates, "data": {"ca.crt": ""}}

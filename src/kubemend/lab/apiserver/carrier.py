@@ -5,13 +5,14 @@ from __future__ import annotations
 import ssl
 import uuid
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from kubemend.lab.apiserver.exchange import Answer, Stream
+from kubemend.lab.apiserver.status import too_large
 
 GZIP_FROM: Final = 128 * 1024
 """Bytes from which an answer is compressed for a client that takes it so (as the API server does)."""
@@ -26,7 +27,12 @@ async def listen(serve: Serve, port: int, context: ssl.SSLContext | None) -> web
     """Serve on 127.0.0.1, by TLS if there is a context; port 0 takes any free one. `cleanup` of the result ends it."""
 
     async def carry(raw: web.Request) -> web.StreamResponse:
-        answer = await serve(raw)
+        try:
+            await raw.read()
+        except web.HTTPRequestEntityTooLarge:
+            answer: Answer | Stream = Answer(too_large(BODY_LIMIT).body(), code=413)
+        else:
+            answer = await serve(raw)
         return await _stream(raw, answer) if isinstance(answer, Stream) else _response(raw, answer)
 
     app = web.Application(client_max_size=BODY_LIMIT)
@@ -40,9 +46,7 @@ async def listen(serve: Serve, port: int, context: ssl.SSLContext | None) -> web
 def _response(raw: web.Request, answer: Answer) -> web.Response:
     told = answer.body.encode() if isinstance(answer.body, str) else msgspec.json.encode(answer.body)
     response = web.Response(status=answer.code, headers={**answer.headers, **_common(answer.content_type)})
-    for warning in answer.warnings:
-        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.add("Warning", f'299 - "{quoted}"')
+    _warn(response, answer.warnings)
     if len(told) > GZIP_FROM and "gzip" in raw.headers.get("Accept-Encoding", ""):
         packer = zlib.compressobj(1, wbits=31)
         told = packer.compress(told) + packer.flush()
@@ -52,12 +56,20 @@ def _response(raw: web.Request, answer: Answer) -> web.Response:
     return response
 
 
+def _warn(response: web.StreamResponse, warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{quoted}"')
+
+
 def _common(content_type: str) -> dict[str, str]:
-    return {"Content-Type": content_type, "Audit-Id": str(uuid.uuid4()), "Cache-Control": "no-cache, private"}
+    typed = {"Content-Type": content_type} if content_type else {}
+    return {**typed, "Audit-Id": str(uuid.uuid4()), "Cache-Control": "no-cache, private"}
 
 
 async def _stream(raw: web.Request, answer: Stream) -> web.StreamResponse:
     response = web.StreamResponse(headers=_common(answer.content_type))
+    _warn(response, answer.warnings)
     response.enable_chunked_encoding()
     await response.prepare(raw)
     try:

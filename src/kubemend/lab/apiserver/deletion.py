@@ -17,12 +17,16 @@ _KEPT_NAMESPACES: Final = ("default", "kube-public", "kube-system")
 
 @dataclass(frozen=True)
 class Deletion:
-    """How to delete. grace: seconds, None for the object's own. propagation: Background, Foreground or Orphan."""
+    """How to delete. grace: seconds, None for the object's own.
+
+    propagation: Background, Foreground, Orphan, or empty when the client says nothing: then an object whose
+    dependents were waited for, or let go, by an earlier deletion stays that way.
+    """
 
     uid: str = ""
     resource_version: str = ""
     grace: int | None = None
-    propagation: str = "Background"
+    propagation: str = ""
     dry_run: bool = False
 
 
@@ -75,6 +79,8 @@ def _grace(kind: Kind, obj: Object, asked: int | None) -> int:
 
 
 def _finalizers(had: list[str], propagation: str) -> list[str]:
+    if not propagation:
+        return had
     kept = [f for f in had if f not in (FOREGROUND, ORPHAN)]
     added = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(propagation, [])
     return kept + added

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kubemend.lab.apiserver import metrics, reviews
 from kubemend.lab.apiserver.exchange import Answer
-from kubemend.lab.apiserver.status import ApiError
+from kubemend.lab.apiserver.status import unknown_resource
 from kubemend.lab.kinds import KINDS, Kind, Subresource
 
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -19,6 +19,10 @@ VERSION: Final = {
     "gitCommit": "",
     "gitTreeState": "",
     "buildDate": "1970-01-01T00:00:00Z",
+    "emulationMajor": "1",
+    "emulationMinor": "34",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "33",
     "goVersion": "",
     "compiler": "",
     "platform": "linux/amd64",
@@ -59,12 +63,14 @@ def answer(path: str, accept: str, host: str) -> Answer | None:
             return Answer({"kind": "APIGroup", "apiVersion": "v1", **_group(group)})
         case ["apis", group, version] if version in _groups().get(group, {}):
             return Answer(_resources(group, version))
+        case ["api", _] | ["apis", _, _] as steps if len(steps) == 2 or known(steps[1]):
+            raise unknown_resource()
     return None
 
 
-def not_served() -> ApiError:
-    """What a path that leads nowhere gets; its body is plain text."""
-    return ApiError("NotFound", "404 page not found")
+def known(group: str) -> bool:
+    """Whether anything of a group is served."""
+    return group in _groups()
 
 
 def _versions(host: str) -> dict[str, Any]:
@@ -85,7 +91,8 @@ def _group(group: str) -> dict[str, Any]:
 def _resources(group: str, version: str) -> dict[str, Any]:
     told = [entry for kind in _groups()[group][version] for entry in _entries(kind)]
     at = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": at, "resources": told}
+    head = {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {})}
+    return {**head, "groupVersion": at, "resources": told}
 
 
 def _entries(kind: Kind) -> Iterator[dict[str, Any]]:
@@ -122,7 +129,7 @@ def _aggregated(*, core: bool) -> Answer:
             each = [
                 {"version": v, "freshness": "Current", "resources": list(map(_deep, k))} for v, k in versions.items()
             ]
-            items.append({"metadata": {"name": group, "creationTimestamp": None}, "versions": each})
+            items.append({"metadata": {"name": group} if group else {}, "versions": each})
     head = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
     return Answer({**head, "items": items}, content_type=AGGREGATED)
 
@@ -130,7 +137,7 @@ def _aggregated(*, core: bool) -> Answer:
 def _deep(kind: Kind) -> dict[str, Any]:
     told: dict[str, Any] = {
         "resource": kind.plural,
-        "responseKind": _gvk((kind.group, kind.version, kind.kind)),
+        "responseKind": _gvk(("", "", kind.kind)),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
         "verbs": list(kind.verbs),
@@ -140,7 +147,7 @@ def _deep(kind: Kind) -> dict[str, Any]:
     if kind.categories:
         told["categories"] = list(kind.categories)
     if kind.subresources:
-        own = (kind.group, kind.version, kind.kind)
+        own = ("", "", kind.kind)
         told["subresources"] = [
             {"subresource": p.name, "responseKind": _gvk(p.gvk or own), "verbs": list(p.verbs)}
             for p in kind.subresources
@@ -149,4 +156,6 @@ def _deep(kind: Kind) -> dict[str, Any]:
 
 
 def _gvk(told: tuple[str, str, str]) -> dict[str, str]:
-    return dict(zip(("group", "version", "kind"), told, strict=True))
+    """A kind; its group and version only where they aren't those of the list it stands in."""
+    group, version, kind = told
+    return {"group": group, "version": version if group else "", "kind": kind}

@@ -7,7 +7,7 @@ from itertools import product
 
 from kubemend.lab.api import Object
 from kubemend.lab.apiserver.access import MASTERS, Attributes, Rbac, User, allows
-from kubemend.lab.apiserver.status import forbidden
+from kubemend.lab.apiserver.status import ApiError, forbidden
 from kubemend.lab.kinds import Kind
 
 _ROLES, _BINDINGS = ("Role", "ClusterRole"), ("RoleBinding", "ClusterRoleBinding")
@@ -22,7 +22,9 @@ def check(rbac: Rbac, user: User, kind: Kind, obj: Object) -> None:
     if kind.kind in _ROLES:
         granted, exempt = obj.get("rules") or [], Attributes("escalate", kind.group, kind.plural, "", namespace, name)
     else:
-        ref = obj["roleRef"]
+        ref = {"kind": "", "name": "", **(obj.get("roleRef") or {})}
+        if ref["kind"] not in _ROLES:
+            raise ApiError("", f'unsupported role reference kind: "{ref["kind"]}"')
         plural = "roles" if ref["kind"] == "Role" else "clusterroles"
         granted = rbac.role_rules(ref, namespace)
         exempt = Attributes("bind", kind.group, plural, "", namespace, ref["name"])

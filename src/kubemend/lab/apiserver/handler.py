@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kubemend.lab.api import Object
 from kubemend.lab.apiserver import discovery, escalation, logs, metrics, openapi, parts, reviews
 from kubemend.lab.apiserver.access import Rbac, Tokens
-from kubemend.lab.apiserver.decoding import Write
+from kubemend.lab.apiserver.decoding import Write, of_kind
 from kubemend.lab.apiserver.deletion import Deletion, delete
-from kubemend.lab.apiserver.exchange import Answer, Request, Stream, parsed
+from kubemend.lab.apiserver.exchange import (
+    TEXT,
+    Answer,
+    Request,
+    Stream,
+    Unreadable,
+    check_acceptable,
+    parsed,
+    parsed_yaml,
+)
 from kubemend.lab.apiserver.newevents import shown, taken
 from kubemend.lab.apiserver.patching import CONTENT_TYPES, Patch
 from kubemend.lab.apiserver.reads import Reader, listing
 from kubemend.lab.apiserver.registry import Registry
+from kubemend.lab.apiserver.routes import flag
 from kubemend.lab.apiserver.selection import selection
 from kubemend.lab.apiserver.status import (
     ApiError,
     Cause,
+    bad_request,
     forbidden,
     invalid_options,
     not_allowed,
@@ -28,9 +39,17 @@ from kubemend.lab.apiserver.status import (
 )
 from kubemend.lab.kinds import BY_PLURAL, Kind
 
+NOWHERE: Final = "404 page not found\n"
+_DEPRECATED: Final = {
+    "Endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
+_JOBS_ORPHAN: Final = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
+    "set propagationPolicy=Orphan to suppress this warning"
+)
 _POLICIES: Final = ("Foreground", "Background", "Orphan")
 _RETURNED: Final = frozenset(
-    {"PersistentVolume", "PersistentVolumeClaim", "Pod", "ResourceQuota", "Service", "ServiceAccount"}
+    {"PersistentVolume", "PersistentVolumeClaim", "Pod", "ResourceQuota", "Service", "ServiceAccount", "StorageClass"}
 )
 """Kinds whose deletion returns the object; that of others returns a Status, once they are gone."""
 
@@ -57,11 +76,16 @@ class Handler:
         if not route.plural:
             return _document(request)
         kind = BY_PLURAL.get((route.group, route.version, route.plural))
+        if kind is None and not discovery.known(route.group):
+            return Answer(NOWHERE, code=404, content_type=TEXT)
         if kind is None or (route.namespace and not kind.namespaced and kind.kind != "Namespace"):
             raise unknown_resource()
+        check_acceptable(request.headers.get("Accept", ""))
         if route.part:
             return self._part(kind, request)
-        return self._one(kind, request) if route.name else self._many(kind, request)
+        answer = self._one(kind, request) if route.name else self._many(kind, request)
+        warning = _DEPRECATED.get(kind.kind)
+        return answer if warning is None else replace(answer, warnings=(*answer.warnings, warning))
 
     def _authorize(self, request: Request) -> None:
         asked, user = request.asked, request.user
@@ -117,7 +141,7 @@ class Handler:
             write = request.options("PatchOptions")
             patch = _patch(request)
             if kind.group == "rbac.authorization.k8s.io":
-                trial = Write(True, write.manager, write.validation, write.force)
+                trial = replace(write, dry_run=True, warnings=[])
                 result = self.registry.patch(kind, namespace, name, patch, trial, part=part)
                 escalation.check(self.rbac, request.user, kind, result)
             made = self.registry.patch(kind, namespace, name, patch, write, part=part)
@@ -126,21 +150,25 @@ class Handler:
     def _delete(self, kind: Kind, request: Request) -> Answer:
         name = request.route.name
         obj = self.registry.found(kind, _namespace(kind, request), name)
-        left, gone = delete(self.registry.store, kind, obj, _deletion(request, _options(request)))
+        how = _deletion(request, request.deletion())
+        warnings: tuple[str, ...] = ()
+        if kind.kind == "Job" and not how.propagation:
+            how, warnings = replace(how, propagation="Orphan"), (_JOBS_ORPHAN,)
+        left, gone = delete(self.registry.store, kind, obj, how)
         if gone and kind.kind not in _RETURNED:
             told = {"name": name, "group": kind.group, "kind": kind.plural, "uid": left["metadata"]["uid"]}
             return Answer(success({k: v for k, v in told.items() if v}))
-        return Answer(shown(kind, left))
+        return Answer(shown(kind, left), warnings=warnings)
 
     def _delete_all(self, kind: Kind, request: Request) -> Answer:
-        chosen, how = selection(kind, request.query), _deletion(request, _options(request))
+        chosen, how = selection(kind, request.query), _deletion(request, request.deletion())
         found = [o for o in self.registry.store.all(kind.storage, request.route.namespace or None) if chosen.takes(o)]
         version = str(self.registry.store.version)
         for obj in found:
             delete(self.registry.store, kind, obj, how)
         return Answer(listing(kind, found, {"resourceVersion": version}))
 
-    def _part(self, kind: Kind, request: Request) -> Answer:
+    def _part(self, kind: Kind, request: Request) -> Answer | Stream:
         route, part = request.route, request.route.part
         known = next((s for s in kind.subresources if s.name == part), None)
         if known is None:
@@ -165,6 +193,7 @@ class Handler:
 
     def _evict(self, request: Request) -> Answer:
         body = request.document("Eviction")
+        of_kind(parts.EVICTION, body)
         how = _deletion(request, body.get("deleteOptions") or {})
         return Answer(parts.evict(self.registry, request.route.namespace, request.route.name, body, how), code=201)
 
@@ -173,7 +202,7 @@ class Handler:
         if request.method == "GET":
             return Answer(parts.scale(old))
         if request.method == "PUT":
-            write = request.options("UpdateOptions")
+            write = replace(request.options("UpdateOptions"), through="scale")
             return Answer(parts.put_scale(self.registry, kind, old, request.document("Scale"), write))
         write = request.options("PatchOptions")
         return Answer(parts.patch_scale(self.registry, kind, old, _patch(request), write))
@@ -182,13 +211,14 @@ class Handler:
 def _document(request: Request) -> Answer:
     path = request.route.path
     if path in ("/healthz", "/livez", "/readyz"):
-        return Answer("ok", content_type="text/plain")
+        text = f"{path[1:]} check passed\n" if "verbose" in request.query else "ok"
+        return Answer(text, content_type=TEXT)
     headers = request.headers
     if (told := discovery.answer(path, headers.get("Accept", ""), headers.get("Host", ""))) is not None:
         return told
-    if path.startswith("/openapi/v3") and (told := openapi.answer(path)) is not None:
-        return told
-    return Answer("404 page not found\n", code=404, content_type="text/plain")
+    if path.startswith("/openapi/v3"):
+        return openapi.answer(path)
+    return Answer(NOWHERE, code=404, content_type=TEXT)
 
 
 def _namespace(kind: Kind, request: Request) -> str:
@@ -203,11 +233,11 @@ def _patch(request: Request) -> Patch:
     how = CONTENT_TYPES.get(request.content_type())
     if how is None:
         raise ApiError("UnsupportedMediaType", "415: Unsupported Media Type", details={})
-    return Patch(how, parsed(request.body, yaml_too=how == "apply"))
-
-
-def _options(request: Request) -> Mapping[str, Any]:
-    return request.document("DeleteOptions") if request.body else {}
+    try:
+        return Patch(how, parsed_yaml(request.body) if how == "apply" else parsed(request.body))
+    except Unreadable as error:
+        told = f"error parsing YAML: {error}" if how == "apply" else str(error)
+        raise bad_request(told if how in ("apply", "strategic") else f"error decoding patch: {told}") from error
 
 
 def _deletion(request: Request, options: Mapping[str, Any]) -> Deletion:
@@ -216,6 +246,8 @@ def _deletion(request: Request, options: Mapping[str, Any]) -> Deletion:
     wanted = options.get("preconditions") or {}
     propagation = options.get("propagationPolicy") or request.query.get("propagationPolicy")
     orphan = options.get("orphanDependents")
+    if orphan is None and "orphanDependents" in request.query:
+        orphan = flag(request.query, "orphanDependents")
     if orphan is not None and propagation:
         why = "orphanDependents and deletionPropagation cannot be both set"
         raise invalid_options("DeleteOptions", Cause.invalid("propagationPolicy", propagation, why))
@@ -225,5 +257,5 @@ def _deletion(request: Request, options: Mapping[str, Any]) -> Deletion:
     grace = options.get("gracePeriodSeconds")
     if grace is None and "gracePeriodSeconds" in request.query:
         grace = request.number("gracePeriodSeconds")
-    chosen = propagation or ("Orphan" if orphan else "Background")
+    chosen = propagation or ("" if orphan is None else "Orphan" if orphan else "Background")
     return Deletion(wanted.get("uid", ""), wanted.get("resourceVersion", ""), grace, chosen, write.dry_run)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
-from kubemend.lab.apiserver.exchange import Answer
+from kubemend.lab.apiserver.exchange import TEXT, Answer
 from kubemend.lab.apiserver.schema import types
 from kubemend.lab.kinds import KINDS, Kind
 
@@ -35,13 +35,13 @@ def _places() -> dict[str, list[Kind]]:
     return found
 
 
-def answer(path: str) -> Answer | None:
-    """The index, or the document of one group version; None for a path that is neither."""
+def answer(path: str) -> Answer:
+    """The index, or the document of one group version."""
     place = path.removeprefix("/openapi/v3").strip("/")
     if not place:
         paths = {p: {"serverRelativeURL": f"/openapi/v3/{p}"} for p in sorted(_places())}
-        return Answer({"paths": paths})
-    return Answer(_document(place)) if place in _places() else None
+        return Answer({"paths": paths}, content_type=TEXT)
+    return Answer(_document(place)) if place in _places() else Answer("", code=404, content_type="")
 
 
 @cache

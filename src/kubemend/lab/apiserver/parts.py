@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from kubemend.kube.patch import merge
 from kubemend.kube.selectors import Labels, Requirement, matches
 from kubemend.lab.api import Object
-from kubemend.lab.apiserver.decoding import Write
+from kubemend.lab.apiserver.decoding import Write, decoded_config, unfit
 from kubemend.lab.apiserver.deletion import Deletion, delete
 from kubemend.lab.apiserver.patching import Patch, patched
 from kubemend.lab.apiserver.registry import Registry, check_uid
@@ -20,6 +20,7 @@ from kubemend.lab.kinds import BY_KIND, Kind
 from kubemend.model.objects.meta import LabelSelector
 
 POD, BUDGET = BY_KIND["Pod"], BY_KIND["PodDisruptionBudget"]
+EVICTION = Kind("policy", "v1", "Eviction", "evictions")
 _SCALE = Kind("autoscaling", "v1", "Scale", "scales")
 _BUSY = "Cannot evict pod as it would violate the pod's disruption budget."
 RETRY_S = 10
@@ -28,7 +29,7 @@ RETRY_S = 10
 
 def scale(obj: Object) -> Object:
     """The Scale of a Deployment, ReplicaSet or StatefulSet."""
-    meta = {k: v for k, v in obj["metadata"].items() if k in _SCALE_META}
+    meta = {k: obj["metadata"][k] for k in _SCALE_META if k in obj["metadata"]}
     status = {"replicas": (obj.get("status") or {}).get("replicas", 0)}
     if text := _selector(obj["spec"].get("selector") or {}):
         status["selector"] = text
@@ -60,9 +61,17 @@ def put_scale(registry: Registry, kind: Kind, old: Object, body: Object, write: 
 def patch_scale(registry: Registry, kind: Kind, old: Object, patch: Patch, write: Write) -> Object:
     """Set `spec.replicas` by a patch of the Scale. Raises `ApiError`."""
     current = scale(old)
-    if patch.how in ("strategic", "apply"):
+    write = replace(write, through="scale")
+    if patch.how == "apply":
+        return _apply_scale(registry, kind, old, patch, write)
+    if patch.how == "strategic":
         patch = Patch("merge", patch.body)
     body = patched(_SCALE, current, patch)
+    given = (body.get("spec") or {}).get("replicas")
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
+        word = {bool: "bool", str: "string", list: "array", dict: "object"}.get(type(given), "number")
+        why = f"Scale: json: cannot unmarshal {word} into Go struct field ScaleSpec.spec.replicas of type int32"
+        raise unfit(current, body, patch, bad_request(why))
     uid, given = old["metadata"]["uid"], body["metadata"].get("uid")
     if given and given != uid:
         why = f"Precondition failed: UID in precondition: {given}, UID in object meta: {uid}"
@@ -70,12 +79,18 @@ def patch_scale(registry: Registry, kind: Kind, old: Object, patch: Patch, write
     return _scaled(registry, kind, old, body, write)
 
 
+def _apply_scale(registry: Registry, kind: Kind, old: Object, patch: Patch, write: Write) -> Object:
+    """Server-side apply of a Scale: of the object itself, its replicas alone."""
+    config = decoded_config(_SCALE, old["metadata"]["name"], patch, write)
+    wanted = {"metadata": config["metadata"], "spec": {"replicas": config["spec"]["replicas"]}}
+    body = {"apiVersion": kind.api_version, "kind": kind.kind, **wanted}
+    meta = old["metadata"]
+    return scale(registry.patch(kind, meta["namespace"], meta["name"], Patch("apply", body), write))
+
+
 def _scaled(registry: Registry, kind: Kind, old: Object, body: Object, write: Write) -> Object:
     meta, name = old["metadata"], old["metadata"]["name"]
     replicas = (body.get("spec") or {}).get("replicas") or 0
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        go = "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
-        raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {go}')
     if replicas < 0:
         cause = Cause.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         details = {"name": name, "group": "autoscaling", "kind": "Scale", "causes": [cause.wire()]}
@@ -129,10 +144,18 @@ def evict(registry: Registry, namespace: str, name: str, body: Object, how: Dele
         raise bad_request("name in URL does not match name in Eviction object")
     pod = registry.found(POD, namespace, name)
     verdict = _judge(registry, pod)
-    delete(registry.store, POD, pod, how)
+    delete(registry.store, POD, pod if how.dry_run else _disrupted(pod, registry.store.now()), how)
     if verdict.counts and verdict.budget is not None and not how.dry_run:
         _use_up(registry, verdict.budget, name)
     return success(code=201)
+
+
+def _disrupted(pod: Object, now: str) -> Object:
+    """The pod with the mark of what is about to end it."""
+    mark = {"type": "DisruptionTarget", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+    told = {**mark, "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
+    others = [c for c in pod["status"].get("conditions") or () if c["type"] != "DisruptionTarget"]
+    return {**pod, "status": {**pod["status"], "conditions": [*others, told]}}
 
 
 def _judge(registry: Registry, pod: Object) -> _Verdict:
@@ -143,7 +166,7 @@ def _judge(registry: Registry, pod: Object) -> _Verdict:
     budgets = [b for b in registry.store.all("PodDisruptionBudget", pod["metadata"]["namespace"]) if _covers(b, pod)]
     if len(budgets) > 1:
         told = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-        raise ApiError("InternalError", f"Internal error occurred: {told}")
+        raise ApiError("", told)
     if not budgets:
         return _Verdict(counts=False)
     budget = budgets[0]
@@ -184,7 +207,22 @@ def _refused(why: str, retry_after: int | None) -> ApiError:
 
 def _use_up(registry: Registry, budget: Object, pod: str) -> None:
     """One less may go until the budget is counted anew."""
-    body = {"disruptionsAllowed": budget["status"]["disruptionsAllowed"] - 1}
-    disrupted = {"disruptedPods": {pod: registry.store.now()}}
-    status = merge(budget["status"], {**body, **disrupted})
+    now, left = registry.store.now(), budget["status"]["disruptionsAllowed"] - 1
+    status = merge(budget["status"], {"disruptionsAllowed": left, "disruptedPods": {pod: now}})
+    if not left:
+        status["conditions"] = _exhausted(status, now)
     registry.store.put("PodDisruptionBudget", {**budget, "status": status})
+
+
+def _exhausted(status: Object, now: str) -> list[Object]:
+    """The conditions of a budget that is used up."""
+    had = status.get("conditions") or []
+    told = {
+        "type": "DisruptionAllowed",
+        "status": "False",
+        "observedGeneration": status.get("observedGeneration", 0),
+        "lastTransitionTime": now,
+        "reason": "InsufficientPods",
+        "message": "",
+    }
+    return [*(c for c in had if c["type"] != told["type"]), told]

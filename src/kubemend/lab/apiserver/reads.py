@@ -24,6 +24,15 @@ WATCH_S: Final = 1800
 """Seconds that a watch lasts when its client doesn't say (the API server: at least 30 minutes)."""
 BOOKMARK_S: Final = 60.0
 """Seconds between bookmarks."""
+_NOW = -1
+"""The version in a token that goes on with a list as it is by then."""
+_INCONSISTENT = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+    "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+    "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+    "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+)
+_MATCHES = ("Exact", "NotOlderThan")
 _END = "k8s.io/initial-events-end"
 
 
@@ -40,21 +49,22 @@ class Reader:
         obj = self.store.find(kind.storage, route.namespace if kind.namespaced else "", route.name)
         if obj is None:
             raise not_found(kind, route.name)
-        if table.wanted(request.headers.get("Accept", "")):
+        accept = request.headers.get("Accept", "")
+        if table.wanted(accept):
             meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             return Answer(self._table(kind, [obj], meta, request))
-        return Answer(shown(kind, obj))
+        return Answer(table.metadata(obj) if table.metadata_wanted(accept) else shown(kind, obj))
 
     def list(self, kind: Kind, request: Request) -> Answer:
         """Many objects, a page at a time if asked. Raises `ApiError` (400, 410, 504)."""
         chosen = selection(kind, request.query)
-        limit = request.number("limit")
+        limit = max(request.number("limit"), 0)
         version, after = self._start(request, limit)
         namespace = request.route.namespace or None
         try:
             found = self.store.at(kind.storage, namespace, version, after=after)
         except Compacted as error:
-            raise self._too_old(request, version) from error
+            raise _too_old(request, after) from error
         meta: dict[str, Any] = {"resourceVersion": str(version)}
         if not chosen.everything:
             found = [(key, obj) for key, obj in found if chosen.takes(obj)]
@@ -64,15 +74,23 @@ class Reader:
                 meta["remainingItemCount"] = len(found) - limit
             found = found[:limit]
         objects = [obj for _, obj in found]
-        if table.wanted(request.headers.get("Accept", "")):
+        accept = request.headers.get("Accept", "")
+        if table.wanted(accept):
             return Answer(self._table(kind, objects, meta, request))
+        if table.metadata_wanted(accept):
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": table.META, "metadata": meta}
+            return Answer({**head, "items": [table.metadata(obj) for obj in objects]})
         return Answer(listing(kind, objects, meta))
 
     def _start(self, request: Request, limit: int) -> tuple[int, Key]:
         """The version to list at, and the key after which to begin."""
         given, match = request.query.get("resourceVersion", ""), request.query.get("resourceVersionMatch", "")
+        _check_match(given, match)
         if token := request.query.get("continue", ""):
-            return _continued(token)
+            if given and given != "0":
+                raise bad_request("specifying resource version is not allowed when using continue")
+            version, after = _continued(token)
+            return (self.store.version if version == _NOW else version), after
         if given and not given.isdigit():
             why = f'Invalid value: "{given}": strconv.ParseUint: parsing "{given}": invalid syntax'
             raise bad_request(f"invalid resource version: resourceVersion: {why}")
@@ -82,17 +100,10 @@ class Reader:
         exact = match == "Exact" or (limit > 0 and not match)
         return (wanted if exact and wanted else self.store.version), ("", "")
 
-    def _too_old(self, request: Request, version: int) -> ApiError:
-        if "continue" in request.query:
-            return expired(
-                "The provided continue parameter is too old to display a consistent list result. "
-                "Start a new list without it."
-            )
-        return expired(f"The resourceVersion for the provided list is too old: {version}")
-
     def _table(self, kind: Kind, objects: Any, meta: Object, request: Request, *, headed: bool = True) -> Object:
         include = request.query.get("includeObject", "")
-        return table.table(kind, objects, meta, self.store.clock(), include=include, headed=headed)
+        version = table.META.replace("v1", table.version(request.headers.get("Accept", "")))
+        return table.table(kind, objects, meta, self.store.clock(), include=include, headed=headed, api_version=version)
 
     def watch(self, kind: Kind, request: Request) -> Stream:
         """Changes as they happen. Raises `ApiError` (400, 422) for what can't be asked."""
@@ -119,7 +130,8 @@ class _Follower:
         self._reader, self._kind, self._request, self._chosen = reader, kind, request, chosen
         self._store = reader.store
         self._namespace = request.route.namespace or None
-        self._as_table = table.wanted(request.headers.get("Accept", ""))
+        accept = request.headers.get("Accept", "")
+        self._as_table, self._metadata = table.wanted(accept), table.metadata_wanted(accept)
         self._bookmarks = flag(request.query, "allowWatchBookmarks")
         self._headed = False
 
@@ -146,7 +158,7 @@ class _Follower:
                 async with asyncio.timeout_at(min(end, loop.time() + self._reader.bookmark_every)):
                     await self._store.beyond(version)
             except TimeoutError:
-                if self._bookmarks:
+                if self._bookmarks and loop.time() < end:
                     yield self._bookmark(version)
 
     def _present(self, streaming: bool) -> Iterator[bytes]:
@@ -170,7 +182,7 @@ class _Follower:
                     yield self._line("DELETED", _at(step.before, step.version))
 
     def _line(self, type_: str, obj: Object) -> bytes:
-        told = shown(self._kind, obj)
+        told = table.metadata(obj) if self._metadata else shown(self._kind, obj)
         if self._as_table:
             told = self._reader.row(self._kind, obj, self._request, headed=not self._headed)
             self._headed = True
@@ -186,7 +198,10 @@ class _Follower:
         return msgspec.json.encode({"type": "BOOKMARK", "object": told}) + b"\n"
 
     def _gone(self, version: int) -> bytes:
-        refused = expired(f"too old resource version: {version} ({self._store.oldest})")
+        told = f"too old resource version: {version} ({self._store.oldest})"
+        if self._kind.storage == "Event":
+            told = "The resourceVersion for the provided watch is too old."  # of Events a real server keeps no cache
+        refused = expired(told)
         return msgspec.json.encode({"type": "ERROR", "object": refused.body()}) + b"\n"
 
 
@@ -199,6 +214,22 @@ def listing(kind: Kind, objects: Any, meta: Object) -> Object:
     """A list as the API server writes it: its items don't repeat their kind."""
     items = [{k: v for k, v in shown(kind, o).items() if k not in ("kind", "apiVersion")} for o in objects]
     return {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": items}
+
+
+def _too_old(request: Request, after: Key) -> ApiError:
+    if "continue" in request.query:
+        return expired(_INCONSISTENT, proceed=_token(_NOW, after))
+    return expired("The resourceVersion for the provided list is too old.")
+
+
+def _check_match(given: str, match: str) -> None:
+    """Raises `ApiError` (422) for a `resourceVersionMatch` that can't be."""
+    at = "resourceVersionMatch"
+    if match not in ("", *_MATCHES):
+        raise invalid_options("ListOptions", Cause.unsupported(at, match, (*_MATCHES, "")))
+    if match and not given:
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise invalid_options("ListOptions", Cause.forbidden(at, why))
 
 
 def too_large(wanted: int, current: int) -> ApiError:
@@ -219,4 +250,15 @@ def _continued(token: str) -> tuple[int, Key]:
         namespace, _, name = str(told["start"]).removesuffix("\0").partition("/")
         return int(told["rv"]), (namespace, name)
     except (ValueError, KeyError, TypeError, binascii.Error, msgspec.DecodeError) as error:
-        raise bad_request("invalid continue token: continue key is not valid") from error
+        told = "invalid continue token: continue key is not valid"
+        raise bad_request(f"{told}: {_wrong(token)}") from error
+
+
+def _wrong(token: str) -> str:
+    """What Go's decoders say of a token that is none."""
+    try:
+        first = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:1].decode("latin-1")
+    except binascii.Error:
+        return "illegal base64 data at input byte 0"
+    shown = first if first.isprintable() else f"\\u{ord(first):04x}"
+    return f"invalid character '{shown}' looking for beginning of value" if first else "unexpected end of JSON input"

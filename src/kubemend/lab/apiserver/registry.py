@@ -14,7 +14,7 @@ from kubemend.lab.api import Object
 from kubemend.lab.apiserver import ownership
 from kubemend.lab.apiserver.decoding import Write, decoded, decoded_config, decoded_patch
 from kubemend.lab.apiserver.deletion import finished
-from kubemend.lab.apiserver.ownership import Author
+from kubemend.lab.apiserver.ownership import Author, timeless
 from kubemend.lab.apiserver.patching import Patch, patched
 from kubemend.lab.apiserver.status import (
     ApiError,
@@ -29,6 +29,8 @@ from kubemend.lab.kinds import Kind
 from kubemend.lab.store import Store
 
 _SERVERS_OWN: Final = ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "generation")
+_STATUS_SPARES: Final = {"Deployment": ("labels",), "Pod": ("ownerReferences",)}
+"""What of the metadata a write of the status doesn't change; the rest it may, as a real server lets it."""
 _KEPT: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName")
 NAME_BASE: Final = 58
 """Characters that are kept of `generateName`, so that a name with its ending has at most 63."""
@@ -61,19 +63,19 @@ class Registry:
             raise ApiError("", "resourceVersion should not be set on objects to be created")
         for field in _SERVERS_OWN:
             meta.pop(field, None)
+        defaults.fill(obj)
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"][:NAME_BASE] + identity.ending()
         meta["uid"], meta["creationTimestamp"] = str(uuid.uuid4()), self.store.now()
         if kind.generations:
             meta["generation"] = 1
-        defaults.fill(obj)
         return obj
 
     def _create(self, kind: Kind, namespace: str, obj: Object, write: Write) -> Object:
         admission.admit_new(self.store, kind, obj)
         name = obj["metadata"]["name"]
-        if self.store.find(kind.storage, namespace, name) is not None:
-            raise already_exists(kind, name)
+        if (there := self.store.find(kind.storage, namespace, name)) is not None:
+            raise already_exists(kind, name, going="deletionTimestamp" in there["metadata"])
         return obj if write.dry_run else self.store.put(kind.storage, obj)
 
     def update(self, kind: Kind, namespace: str, name: str, body: Object, write: Write, *, part: str = "") -> Object:
@@ -86,21 +88,22 @@ class Registry:
     def patch(self, kind: Kind, namespace: str, name: str, patch: Patch, write: Write, *, part: str = "") -> Object:
         """Patch an object or its subresource; apply makes it when it isn't there. Raises `ApiError`."""
         if patch.how == "apply":
-            return self._apply(kind, namespace, decoded_config(kind, name, patch, write), write, part)
+            config = decoded_config(kind, name, patch, write)
+            _named(config, name)
+            return self._apply(kind, namespace, config, write, part)
         if write.force is not None:
             cause = Cause.forbidden("force", "may not be specified for non-apply patch")
             raise invalid_options("PatchOptions", cause)
         old = self.found(kind, namespace, name)
-        obj = decoded_patch(kind, patched(kind, old, patch), patch, write)
+        obj = decoded_patch(kind, old, patched(kind, old, patch), patch, write)
         return self._replace(kind, old, obj, write, part)
 
     def _apply(self, kind: Kind, namespace: str, config: Object, write: Write, part: str) -> Object:
         name = config["metadata"]["name"]
-        author = Author(write.manager, self.store.now(), part)
+        author = self._author(write, part)
         old = self.store.find(kind.storage, namespace, name)
         if old is None:
             return self._apply_new(kind, namespace, config, author, write)
-        _named(config, name)
         result = ownership.applied(kind, old, config, author, force=bool(write.force))
         entries = result["metadata"]["managedFields"]
         return self._replace(kind, old, decoded(kind, result, Write()), write, part, entries=entries)
@@ -128,27 +131,32 @@ class Registry:
         _keep(old, obj, entries)
         obj = _parted(kind, old, obj, part)
         if part == "status":
-            prepare.told(kind, obj)
+            prepare.told(self.store, kind, old, obj)
         else:
             defaults.fill(obj)
             prepare.changed(kind, old, obj)
         validation.check_change(kind, old, obj, subresource=part)
         if not part:
             admission.admit_change(self.store, kind, old, obj)
-        if kind.generations and _intent(old) != _intent(obj):
+        if part != "status" and kind.generations and _intent(kind, old) != _intent(kind, obj):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if write.manager and entries is None:
+            obj = ownership.noted(kind, old, obj, self._author(write, part))
         if _same(old, obj):
             return old
-        if write.manager and entries is None:
-            obj = ownership.noted(kind, old, obj, Author(write.manager, self.store.now(), part))
         return self._stored(kind, old, obj, write)
+
+    def _author(self, write: Write, part: str) -> Author:
+        """Who writes. Of a change that came by another subresource no time is noted, as on a real server."""
+        return Author(write.manager, "" if write.through else self.store.now(), write.through or part)
 
     def _stored(self, kind: Kind, old: Object, obj: Object, write: Write) -> Object:
         if write.dry_run:
             obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
             return obj
         if finished(kind, obj):
-            return self.store.drop(kind.storage, obj)
+            self.store.drop(kind.storage, obj)
+            return {**obj, "metadata": {**obj["metadata"], "resourceVersion": old["metadata"]["resourceVersion"]}}
         return self.store.put(kind.storage, obj)
 
 
@@ -192,7 +200,7 @@ def _keep(old: Object, obj: Object, entries: list[Any] | None) -> None:
     for field in _KEPT:
         if field in before:
             meta.setdefault(field, before[field])
-    for field in ("generation", "managedFields"):
+    for field in ("creationTimestamp", "generation", "managedFields"):
         meta.pop(field, None)
         if field in before:
             meta[field] = before[field]
@@ -203,7 +211,9 @@ def _keep(old: Object, obj: Object, entries: list[Any] | None) -> None:
 def _parted(kind: Kind, old: Object, obj: Object, part: str) -> Object:
     """A subresource changes its part alone, and the object itself all but its status."""
     if part == "status":
-        meta = {**old["metadata"], **{f: obj["metadata"][f] for f in _KEPT if f in obj["metadata"]}}
+        own = _STATUS_SPARES.get(kind.kind, ())
+        meta = {**obj["metadata"], **{f: old["metadata"][f] for f in own if f in old["metadata"]}}
+        meta = {f: v for f, v in meta.items() if f not in own or f in old["metadata"]}
         return {**old, "metadata": meta, "status": obj["status"]}
     if part == "finalize":
         return {**old, "metadata": obj["metadata"], "spec": obj["spec"]}
@@ -214,13 +224,15 @@ def _parted(kind: Kind, old: Object, obj: Object, part: str) -> Object:
     return obj
 
 
-def _intent(obj: Object) -> Object:
-    """What a change of counts as a new generation."""
-    return {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+def _intent(kind: Kind, obj: Object) -> Object:
+    """What a change of counts as a new generation; a Deployment's annotations do, for its controller copies them."""
+    marks = obj["metadata"].get("annotations") if kind.kind == "Deployment" else None
+    return {"annotations": marks or {}, **{k: v for k, v in obj.items() if k not in ("metadata", "status")}}
 
 
 def _same(old: Object, obj: Object) -> bool:
-    """Whether a write would change nothing; who set a field when doesn't matter then."""
+    """Whether a write would change nothing; when someone set a field doesn't matter then, but who did does."""
     ignored = ("resourceVersion", "managedFields")
     meta, before = ({k: v for k, v in o["metadata"].items() if k not in ignored} for o in (obj, old))
-    return same({**obj, "metadata": meta}, {**old, "metadata": before})
+    ours, theirs = (timeless(o["metadata"].get("managedFields") or ()) for o in (obj, old))
+    return ours == theirs and same({**obj, "metadata": meta}, {**old, "metadata": before})

@@ -10,10 +10,12 @@ from kubemend.lab.api import Object
 from kubemend.lab.apiserver.access import AUDIENCE, Attributes, Rbac, Tokens, User
 from kubemend.lab.apiserver.exchange import Answer, Request
 from kubemend.lab.apiserver.status import ApiError, Cause, bad_request
+from kubemend.lab.fields import now
 from kubemend.lab.store import Store
 
 AUTHORIZATION, AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
 TOKEN_S: Final = 3600
+LEAST_TOKEN_S: Final = 600
 
 Review = Callable[[Rbac, Request, Object], Object]
 
@@ -28,6 +30,10 @@ def _attributes(spec: Mapping[str, Any]) -> Attributes:
     if (resource is None) == (path is None):
         why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         cause = Cause.invalid("spec.resourceAttributes", None, why)
+        if path is not None:
+            given = {"Path": path.get("path", ""), "Verb": path.get("verb", "")}
+            why = "cannot be specified in combination with resourceAttributes"
+            cause = Cause.invalid("spec.nonResourceAttributes", given, why)
         details = {"group": AUTHORIZATION, "causes": [cause.wire()]}
         raise ApiError("Invalid", f'.{AUTHORIZATION} "" is invalid: {cause}', details=details)
     if path is not None:
@@ -80,14 +86,38 @@ def answer(rbac: Rbac, request: Request) -> Answer:
     route = request.route
     kind, _, review = REVIEWS[route.group, route.plural]
     body = request.document(kind)
-    head = {"kind": kind, "apiVersion": f"{route.group}/{route.version}", "metadata": {}}
-    return Answer({**head, "spec": body.get("spec") or {}, **review(rbac, request, body)}, code=201)
+    spec = {k: _filled(v) for k, v in (body.get("spec") or {}).items()}
+    head = {"kind": kind, "apiVersion": f"{route.group}/{route.version}", "metadata": _meta(request, spec)}
+    return Answer({**head, "spec": spec, **review(rbac, request, body)}, code=201)
+
+
+def _filled(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v != ""} if isinstance(value, dict) else value
+
+
+def _meta(request: Request, spec: Object) -> Object:
+    """A review is no object, but who asked is noted on it as on any."""
+    if not spec:
+        return {}
+    tree: Object = {
+        f"f:{k}": {".": {}, **{f"f:{i}": {} for i in v}} if isinstance(v, dict) else {} for k, v in spec.items()
+    }
+    entry = {"manager": request.options("CreateOptions").manager, "operation": "Update"}
+    group = AUTHENTICATION if request.route.part == "token" else request.route.group
+    place = {"apiVersion": f"{group}/v1", "time": now()}
+    if request.route.part:
+        place["subresource"] = request.route.part
+    return {"managedFields": [{**entry, **place, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": tree}}]}
 
 
 def token(store: Store, tokens: Tokens, account: Object, request: Request) -> Answer:
     """Issue a token for a ServiceAccount (authentication.k8s.io/v1 TokenRequest). Raises `ApiError`."""
     spec = request.document("TokenRequest").get("spec") or {}
     seconds = spec.get("expirationSeconds") or TOKEN_S
+    if seconds < LEAST_TOKEN_S:
+        cause = Cause.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        details = {"group": AUTHENTICATION, "kind": "TokenRequest", "causes": [cause.wire()]}
+        raise ApiError("Invalid", f'TokenRequest.{AUTHENTICATION} "" is invalid: {cause}', details=details)
     meta = account["metadata"]
     end = (store.clock() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
     asked = {"audiences": spec.get("audiences") or [AUDIENCE], "expirationSeconds": seconds, "boundObjectRef": None}
@@ -95,7 +125,11 @@ def token(store: Store, tokens: Tokens, account: Object, request: Request) -> An
         {
             "kind": "TokenRequest",
             "apiVersion": f"{AUTHENTICATION}/v1",
-            "metadata": {**{f: meta[f] for f in ("name", "namespace", "uid")}, "creationTimestamp": store.now()},
+            "metadata": {
+                **{f: meta[f] for f in ("name", "namespace", "uid")},
+                "creationTimestamp": store.now(),
+                **_meta(request, {k: v for k, v in spec.items() if v}),
+            },
             "spec": asked,
             "status": {"token": tokens.issue(account, seconds), "expirationTimestamp": end},
         },

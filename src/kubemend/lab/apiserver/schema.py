@@ -91,7 +91,9 @@ class _Decoder:
         for key, found in value.items():
             spot = fields.get(key)
             if spot is None:
-                self.unknown.append(_join(at, key))
+                # An object within another says what it is, as the one around it does.
+                if not (at and key in ("apiVersion", "kind") and "metadata" in fields):
+                    self.unknown.append(_join(at, key))
             elif found is not None:
                 read[key] = self._value(spot.type, found, _join(at, key), f"{name}.")
         kept = {}

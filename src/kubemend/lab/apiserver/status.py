@@ -20,6 +20,7 @@ _CODES = {
     "AlreadyExists": 409,
     "Conflict": 409,
     "Expired": 410,
+    "RequestEntityTooLarge": 413,
     "UnsupportedMediaType": 415,
     "Invalid": 422,
     "TooManyRequests": 429,
@@ -94,14 +95,15 @@ class ApiError(KubemendError):
         details: dict[str, Any] | None = None,
         http: int | None = None,
         retry_after: int | None = None,
+        meta: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message, code="api-" + (reason or "internal-error").lower())
-        self.reason, self.details, self.retry_after = reason, details, retry_after
+        self.reason, self.details, self.retry_after, self.meta = reason, details, retry_after, meta or {}
         self.http = _CODES[reason] if http is None else http
 
     def body(self) -> dict[str, Any]:
         """The metav1.Status."""
-        status: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        status: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": self.meta, "status": "Failure"}
         status["message"] = self.message
         if self.reason:
             status["reason"] = self.reason
@@ -133,11 +135,10 @@ def not_allowed() -> ApiError:
     return ApiError("MethodNotAllowed", message, details={})
 
 
-def already_exists(kind: Kind, name: str) -> ApiError:
-    """409 on create."""
-    return ApiError(
-        "AlreadyExists", f'{kind.resource} "{name}" already exists', details=_details(kind, name, kind.plural)
-    )
+def already_exists(kind: Kind, name: str, *, going: bool = False) -> ApiError:
+    """409 on create. going: what is there is being deleted."""
+    told = f'{"object is being deleted: " if going else ""}{kind.resource} "{name}" already exists'
+    return ApiError("AlreadyExists", told, details=_details(kind, name, kind.plural))
 
 
 def conflict(kind: Kind, name: str, why: str = MODIFIED, *, subresource: str = "") -> ApiError:
@@ -183,14 +184,19 @@ def bad_request(message: str) -> ApiError:
     return ApiError("BadRequest", message)
 
 
+def too_large(limit: int) -> ApiError:
+    """413 for a body of more than `limit` bytes."""
+    return ApiError("RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
 def undecodable(kind: Kind, why: str) -> ApiError:
     """400 for a body that is no object of its kind."""
     return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
 
 
-def expired(message: str) -> ApiError:
-    """410: the version asked for is no longer known."""
-    return ApiError("Expired", message)
+def expired(message: str, *, proceed: str = "") -> ApiError:
+    """410: the version asked for is no longer known. proceed: a token to go on with all the same."""
+    return ApiError("Expired", message, meta={"continue": proceed} if proceed else None)
 
 
 def success(details: dict[str, Any] | None = None, *, code: int | None = None) -> dict[str, Any]:

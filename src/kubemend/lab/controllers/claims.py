@@ -132,7 +132,7 @@ class ClaimController(Controller):
 
     async def _take(self, obj: Object, volume: Object) -> None:
         await self.seen.patch(volume, {"metadata": {"uid": uid(volume)}, "spec": {"claimRef": _ref(obj)}})
-        done = {"pv.kubernetes.io/bind-completed": "yes"}
+        done = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
         body = {"metadata": {"uid": uid(obj), "annotations": done}, "spec": {"volumeName": name(volume)}}
         await self.tell(await self.seen.patch(obj, body), _bound(obj, volume))
 
@@ -145,6 +145,8 @@ class ClaimController(Controller):
             )
             await self.recorder.normal(obj, "ExternalProvisioning", said)
             return
+        asked = {f"volume.{beta}kubernetes.io/storage-provisioner": PROVISIONER for beta in ("", "beta.")}
+        await self.seen.patch(obj, {"metadata": {"uid": uid(obj), "annotations": asked}})
         volume = _volume(obj, storage)
         made = self.seen.find("PersistentVolume", "", name(volume)) or await self.seen.create(volume)
         await self.recorder.normal(obj, "ProvisioningSucceeded", f"Successfully provisioned volume {name(made)}")

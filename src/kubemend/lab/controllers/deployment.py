@@ -187,7 +187,9 @@ class DeploymentController(Controller):
 
     async def _annotate(self, obj: Object, newest: int) -> None:
         if annotated(obj).get(REVISION) != str(newest):
-            await self.seen.patch(obj, {"metadata": {"uid": uid(obj), "annotations": {REVISION: str(newest)}}})
+            # By way of the status, where an annotation makes no new generation.
+            body = {"metadata": {"uid": uid(obj), "annotations": {REVISION: str(newest)}}}
+            await self.seen.patch(obj, body, subresource="status")
 
     async def _create(self, obj: Object, newest: int) -> Note | None:
         limit, sets = limits(obj), self._sets(obj)

@@ -26,6 +26,8 @@ from kubemend.lab.fields import (
 )
 
 SERVICE_LABEL = "kubernetes.io/service-name"
+HEADLESS = "service.kubernetes.io/headless"
+COPIED, COPIER = "endpoints.kubernetes.io/managed-by", "endpoint-controller"
 MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 
@@ -49,6 +51,13 @@ class EndpointsController(Controller):
                 selector = spec(service).get("selector")
                 if selector and any(subset(selector, each) for each in found):
                     yield key(service)
+
+    async def gone(self, key: Key) -> float | None:
+        """The Service is gone: so are its Endpoints. Its slices are owned by it, and so the garbage collector's."""
+        known = self.seen.find("Endpoints", *key)
+        if known is not None and labels(known).get(COPIED) == COPIER:
+            await self.seen.delete(known)
+        return None
 
     async def reconcile(self, obj: Object) -> float | None:
         """Make the slices and the Endpoints what they should be."""
@@ -142,13 +151,17 @@ def _slice(obj: Object, ports: _Ports, endpoints: list[dict[str, Any]]) -> dict[
         "metadata": {
             "generateName": f"{name(obj)}-",
             "namespace": namespace(obj),
-            "labels": {**labels(obj), SERVICE_LABEL: name(obj), MANAGER_LABEL: MANAGER},
+            "labels": {**labels(obj), SERVICE_LABEL: name(obj), MANAGER_LABEL: MANAGER, **_headless(obj)},
             "ownerReferences": [owner_reference(obj)],
         },
         "addressType": "IPv4",
-        "endpoints": endpoints,
-        "ports": [{"name": n, "port": number, "protocol": protocol} for n, number, protocol in ports],
+        "endpoints": endpoints or None,
+        "ports": [{"name": n, "port": number, "protocol": protocol} for n, number, protocol in ports] or None,
     }
+
+
+def _headless(obj: Object) -> dict[str, str]:
+    return {HEADLESS: ""} if spec(obj).get("clusterIP") == "None" else {}
 
 
 def _part(wanted: Object) -> dict[str, Any]:
@@ -178,8 +191,7 @@ def _endpoints(obj: Object, subsets: list[dict[str, Any]]) -> dict[str, Any]:
         "metadata": {
             "name": name(obj),
             "namespace": namespace(obj),
-            "labels": {**labels(obj), "endpoints.kubernetes.io/managed-by": "endpoint-controller"},
-            "ownerReferences": [owner_reference(obj)],
+            "labels": {**labels(obj), COPIED: COPIER},
         },
         "subsets": subsets,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kubemend.lab.api import Object
@@ -11,7 +11,9 @@ from kubemend.lab.controllers.template import pod_from
 from kubemend.lab.fields import (
     Key,
     active,
+    condition,
     deleting,
+    finished,
     holds,
     key,
     name,
@@ -76,7 +78,7 @@ class JobController(Controller):
             memory.failures, memory.failed_at = count.failed, self.world.time()
         if deleting(obj):
             return None
-        if (end := self._end(obj, count, memory)) is not None:
+        if (end := _target(obj) or self._end(obj, count, memory)) is not None:
             await self._finish(obj, count, *end)
             return None
         if spec(obj).get("suspend"):
@@ -111,18 +113,28 @@ class JobController(Controller):
         return None
 
     async def _finish(self, obj: Object, count: _Count, type_: str, reason: str, message: str) -> None:
+        """Stop what still runs; a Job has failed only once that is gone."""
         await self._stop(count)
+        if type_ == "Failed":
+            count = replace(count, failed=count.failed + len(count.active))  # who is stopped has failed, too
         first = "SuccessCriteriaMet" if type_ == "Complete" else "FailureTarget"
         conditions = list(status(obj).get("conditions") or [])
-        for each in (first, type_):
+        stopping = type_ == "Failed" and self._stopping(obj)
+        for each in (first,) if stopping else (first, type_):
             new = {"type": each, "status": "True", "reason": reason, "message": message, "lastProbeTime": now()}
             conditions = with_condition(conditions, new)
         ended = {"completionTime": now()} if type_ == "Complete" else {}
-        await self._report(obj, self._count(obj), conditions, ended)
+        await self._report(obj, replace(count, active=[]), conditions, ended)
+        if stopping:
+            return
         if type_ == "Complete":
             await self.recorder.normal(obj, "Completed", "Job completed")
         else:
             await self.recorder.warning(obj, reason, message)
+
+    def _stopping(self, obj: Object) -> int:
+        """How many of its pods are on their way out."""
+        return sum(deleting(p) and not finished(p) for p in self.seen.owned(obj, "Pod"))
 
     async def _stop(self, count: _Count) -> None:
         for pod in count.active:
@@ -186,10 +198,18 @@ class JobController(Controller):
             **started,
             **{k: v for k, v in numbers.items() if v},
             "ready": numbers["ready"],
+            "terminating": self._stopping(obj),
+            "uncountedTerminatedPods": {},
             **({"conditions": conditions} if conditions else {}),
             **(ended or {}),
         }
         await self.tell(obj, new)
+
+
+def _target(obj: Object) -> tuple[str, str, str] | None:
+    """The end that it is coming to: its pods are being stopped."""
+    found = condition(obj, "FailureTarget")
+    return None if found is None else ("Failed", found["reason"], found["message"])
 
 
 def _completions(obj: Object) -> int:
@@ -218,6 +238,9 @@ def _suspended(obj: Object, suspended: bool) -> list[dict[str, Any]]:
     conditions = list(status(obj).get("conditions") or [])
     if suspended:
         new = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}
+        if (had := next((c for c in conditions if c["type"] == "Suspended"), None)) is not None:
+            new["lastProbeTime"] = had.get("lastProbeTime")
+        new.setdefault("lastProbeTime", now())
     elif any(c["type"] == "Suspended" for c in conditions):
         new = {"type": "Suspended", "status": "False", "reason": "JobResumed", "message": "Job resumed"}
     else:

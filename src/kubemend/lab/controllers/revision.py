@@ -10,6 +10,8 @@ from kubemend.lab.fields import name, namespace, owner_reference, spec, uid
 from kubemend.lab.informer import Informer
 
 HASH_LABEL = "controller-revision-hash"
+REVISION_LABELS = {"StatefulSet": "controller.kubernetes.io/hash"}
+"""Under which label a revision carries its hash, where that isn't the label of its pods."""
 
 
 async def current_revision(seen: Informer, owner: Object) -> Object:
@@ -47,7 +49,7 @@ def _revision(owner: Object, template: Object, number: int) -> dict[str, Any]:
         "metadata": {
             "name": f"{name(owner)}-{hashed}",
             "namespace": namespace(owner),
-            "labels": {**labels, HASH_LABEL: hashed},
+            "labels": {**labels, REVISION_LABELS.get(owner["kind"], HASH_LABEL): hashed},
             "ownerReferences": [owner_reference(owner)],
         },
         "revision": number,

@@ -218,6 +218,7 @@ def _pod(obj: Object, ordinal: int, revision: Object) -> dict[str, Any]:
         "apps.kubernetes.io/pod-index": str(ordinal),
     }
     pod = pod_from(template_of(revision), obj, named=named, extra=extra)
+    pod["metadata"]["generateName"] = f"{name(obj)}-"
     templates = [t["metadata"]["name"] for t in spec(obj).get("volumeClaimTemplates") or ()]
     own = [v for v in pod["spec"].get("volumes") or () if v["name"] not in templates]
     claimed = [{"name": t, "persistentVolumeClaim": {"claimName": f"{t}-{named}"}} for t in templates]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from kubemend.kube.quantity import to_bytes
@@ -128,6 +129,9 @@ class Container:
             return await life.run(process, program, argv, noticed=self._noticed if fresh else None)
         finally:
             self.process = None
+            for path, held in self._scratch():
+                held.clear()
+                held.update(f.removeprefix(path) for f in process.files if f.startswith(path))
             self.seat.host.unmeter(self.where)
 
     def _noticed(self) -> None:
@@ -168,12 +172,20 @@ class Container:
             env=env,
             limit=None if limit is None else to_bytes(limit),
             behaviour=Behaviour.of(self.seat.look(), self.name),
+            files={path + file for path, held in self._scratch() for file in held},
             read_only=bool((container.get("securityContext") or {}).get("readOnlyRootFilesystem")),
             writable=[m["mountPath"] for m in container.get("volumeMounts") or () if not m.get("readOnly")],
             programs=image.programs,
         )
         process.memory = image.memory
         return process
+
+    def _scratch(self) -> Iterator[tuple[str, set[str]]]:
+        """Directory (with a slash at its end) and files of each `emptyDir` that it mounts."""
+        empty = {v["name"] for v in spec(self.seat.look()).get("volumes") or () if "emptyDir" in v}
+        for mount in self.spec.get("volumeMounts") or ():
+            if mount["name"] in empty:
+                yield mount["mountPath"].rstrip("/") + "/", self.seat.scratch.setdefault(mount["name"], set())
 
     async def _unstartable(self, why: str) -> End:
         failed = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "

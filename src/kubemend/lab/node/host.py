@@ -78,6 +78,7 @@ class Host:
         lines = self.logs.setdefault((*where, False), [])
         lines.append(f"{stamp} {line}")
         del lines[:-KEPT_LINES]
+        self.logs[*where, False] = lines  # who follows the log is told by this
 
     def turn_log(self, where: tuple[str, str, str]) -> None:
         """Begin a new log; what was there becomes the previous one."""

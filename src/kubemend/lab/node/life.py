@@ -38,6 +38,7 @@ class Seat:
 
     look: the pod's newest version. changes: fires when the pod's spec or something it refers to changes.
     published: tells that the container's status changed. waiting: its state before anything is known of it.
+    scratch: files in the pod's `emptyDir` volumes, by volume: they last as long as the pod.
     """
 
     host: Host
@@ -46,6 +47,7 @@ class Seat:
     published: Callable[[], None]
     address: Callable[[], str]
     waiting: dict[str, str] = field(default_factory=lambda: {"reason": "ContainerCreating"})
+    scratch: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass

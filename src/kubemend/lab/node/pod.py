@@ -48,6 +48,7 @@ class PodRun:
         self._changes, self._told = Signal(), Signal()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._scratch: dict[str, set[str]] = {}
         told = status(pod)
         self._address: str = told.get("podIP", "")
         self._verdict = _verdict(pod)
@@ -60,7 +61,8 @@ class PodRun:
 
     def _container(self, named: str, told: Object, *, init: bool) -> Container:
         waiting = {"reason": "PodInitializing" if spec(self.pod).get("initContainers") else "ContainerCreating"}
-        seat = Seat(self.host, lambda: self.pod, self._changes, self._told.fire, lambda: self._address, waiting)
+        look, told_of = (lambda: self.pod), self._told.fire
+        seat = Seat(self.host, look, self._changes, told_of, lambda: self._address, waiting, self._scratch)
         field = "initContainerStatuses" if init else "containerStatuses"
         known = next((s for s in told.get(field) or () if s["name"] == named), None)
         return Container(seat, named, init=init, told=known)

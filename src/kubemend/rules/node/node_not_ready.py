@@ -25,6 +25,7 @@ JOINING_S = 120.0
     uses=(Pod, *CONTROLLERS),
     explains=("KM112", "KM113", "KM114", "KM201", "KM203", "KM204", "KM205", "KM401", "KM503", "KM602"),
     spreads=True,
+    whole=True,
 )
 def node_not_ready(snapshot: Snapshot) -> Iterator[Observation]:
     """A node isn't ready.
@@ -46,7 +47,7 @@ def node_not_ready(snapshot: Snapshot) -> Iterator[Observation]:
         if state is None or state.status == "True" or node.metadata.deletion_timestamp or _joining(node, snapshot):
             continue
         at = node.status.conditions.index(state)
-        pods = [p for p in snapshot.all(Pod) if p.spec.node_name == node.name and p.status.phase != "Succeeded"]
+        pods = [p for p in snapshot.group(Pod, placed_on, node.name) if p.status.phase != "Succeeded"]
         word = "has stopped reporting" if state.status == "Unknown" else "reports that it isn't ready"
         yield Observation(
             about=node.ref,
@@ -56,6 +57,11 @@ def node_not_ready(snapshot: Snapshot) -> Iterator[Observation]:
             facts={"status": state.status, "pods": len(pods)},
             affects=(*_hit(snapshot, pods, node), *(p.ref for p in pods)),
         )
+
+
+def placed_on(pod: Pod) -> str | None:
+    """The name of a pod's node."""
+    return pod.spec.node_name or None
 
 
 def _joining(node: Node, snapshot: Snapshot) -> bool:

@@ -8,6 +8,7 @@ from kubemend.model.finding import Observation, Severity, cite
 from kubemend.model.objects import Node, Pod
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
+from kubemend.rules.node.node_not_ready import placed_on
 from kubemend.rules.pod.seen import CONTROLLERS
 from kubemend.rules.workload.words import count
 
@@ -21,6 +22,7 @@ _SHORT_OF = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes",
     uses=(Pod, *CONTROLLERS),
     explains=("KM113", "KM201", "KM203", "KM401", "KM503"),
     spreads=True,
+    whole=True,
 )
 def node_pressure(snapshot: Snapshot) -> Iterator[Observation]:
     """A node is short of memory, disk or process ids.
@@ -40,7 +42,7 @@ def node_pressure(snapshot: Snapshot) -> Iterator[Observation]:
         for at, state in enumerate(node.status.conditions):
             if state.type not in _SHORT_OF or state.status != "True":
                 continue
-            evicted = [p for p in snapshot.all(Pod) if p.spec.node_name == node.name and p.status.reason == "Evicted"]
+            evicted = [p for p in snapshot.group(Pod, placed_on, node.name) if p.status.reason == "Evicted"]
             yield Observation(
                 about=node.ref,
                 says=f"node is short of {_SHORT_OF[state.type]} ({count(len(evicted), 'pod')} evicted)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubemend.model.finding import Observation, Severity, cite
-from kubemend.model.objects import Container, Event, Pod
+from kubemend.model.objects import Container, Deployment, Event, Pod
 from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
@@ -25,7 +25,7 @@ def readiness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
     The program was given the time its probe allows (`initialDelaySeconds` and `failureThreshold` periods) and
     still doesn't answer it well. The probe may ask at the wrong port or path, or the program may wait for
     something else, such as a database. Where nothing shows that the probe is wrong, a program that has never
-    been ready is given two minutes to start.
+    been ready is given two minutes to start, or as long as its Deployment's progress deadline, if that is less.
 
     ## Why it matters
     No Service sends traffic to the pod, and a rollout waits for it.
@@ -69,16 +69,23 @@ def _observations(
     before = previous(snapshot, seen)
     alive = not events.of(seen.pod, "Unhealthy", container=seen.name, says="Liveness probe")
     found = flaw(spec, "readinessProbe", symptom, before=before[1] if before else None, other=alive)
-    lost = _was_ready(seen)
-    if not (lost or found.expected or symptom == "port" or since > START_S):
+    lost, overdue = _was_ready(seen), _overdue(snapshot, seen)
+    if not (lost or found.expected or symptom == "port" or since > START_S or overdue):
         return
     yield Observation(
         about=seen.pod.ref,
         says=f"{seen.title} has been {'unready' if lost else 'running'} for {since:.0f} s{_but(found, lost=lost)}",
         evidence=(seen.cite("ready"), seen.cite_spec("readinessProbe"), *(cite(e, "message") for e in failed)),
         confidence=0.92 if failed else 0.75,
-        facts={**seen.facts, **found.facts("readinessProbe", symptom), "was_ready": lost},
+        facts={**seen.facts, **found.facts("readinessProbe", symptom), "was_ready": lost, "overdue": overdue},
     )
+
+
+def _overdue(snapshot: Snapshot, seen: Seen) -> bool:
+    """Whether the rollout that made the pod has had all the time its owner allows it."""
+    deployment = snapshot.top(seen.pod)
+    moving = condition(deployment.status.conditions, "Progressing") if isinstance(deployment, Deployment) else None
+    return moving is not None and moving.reason == "ProgressDeadlineExceeded"
 
 
 def _but(found: Flaw, *, lost: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -134,15 +134,28 @@ def judged(snapshot: Snapshot) -> Iterator[Pod]:
     Not those that are all well, being deleted or done; not a failed one that its controller has replaced or
     whose job went well in the end; not one of an old revision while the newest is being rolled out.
     """
+    return iter(snapshot.derived(_judged))
+
+
+def _judged(snapshot: Snapshot) -> tuple[Pod, ...]:
+    return tuple(counting(snapshot, snapshot.group(Pod, _unwell, True)))  # nearly every pod of a cluster is well
+
+
+def counting(snapshot: Snapshot, pods: Iterable[Pod]) -> Iterator[Pod]:
+    """Those of some ailing pods whose trouble counts: see `judged`."""
     newest: dict[str, str] = {}
-    for pod in snapshot.all(Pod):
-        # Asked first, for it costs least: nearly every pod of a cluster is well.
-        if _well(pod) or pod.metadata.deletion_timestamp is not None or pod.status.phase == "Succeeded":
-            continue
+    for pod in pods:
         if pod.status.phase == "Failed" and _over(snapshot, pod):
             continue
         if not _outdated(snapshot, pod, newest):
             yield pod
+
+
+def _unwell(pod: Pod) -> bool | None:
+    """True for a pod that may be in trouble; None, which is in no group, for others."""
+    if _well(pod) or pod.metadata.deletion_timestamp is not None or pod.status.phase == "Succeeded":
+        return None
+    return True
 
 
 def _well(pod: Pod) -> bool:

@@ -11,7 +11,7 @@ from kubemend.model.objects.pod import NodeSelectorRequirement
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, each, older, said
+from kubemend.rules.scheduling.search import each, older, said, search
 from kubemend.rules.workload.words import count
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -28,6 +28,7 @@ _SAYS = {
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
     explains=("KM401", "KM503"),
+    whole=True,
 )
 def affinity_unsatisfiable(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod's required affinity can't be satisfied by any node.
@@ -43,12 +44,12 @@ def affinity_unsatisfiable(snapshot: Snapshot) -> Iterator[Observation]:
     ## What to do
     Correct the labels the affinity asks for, make it preferred instead of required, or add nodes.
     """
-    search = Search(snapshot)
-    for pods, _ in search.ended("node-affinity"):
-        yield from each(pods, _by_nodes(pods[0], search.nodes))
-    for pods, verdict in search.ended("other-pods"):
+    found = search(snapshot)
+    for pods, _ in found.ended("node-affinity"):
+        yield from each(pods, _by_nodes(pods[0], found.nodes))
+    for pods, verdict in found.ended("other-pods"):
         if late := [p for p in pods if older(p, snapshot)]:
-            kind = search.crowd(late[0], verdict.nodes[0])[0]
+            kind = found.crowd(late[0], verdict.nodes[0])[0]
             yield from each(late, _by_pods(late[0], len(verdict.nodes), kind))
 
 

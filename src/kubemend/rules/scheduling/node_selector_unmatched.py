@@ -10,7 +10,7 @@ from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClas
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, each, said
+from kubemend.rules.scheduling.search import each, said, search
 
 
 @rule(
@@ -19,6 +19,7 @@ from kubemend.rules.scheduling.search import Search, each, said
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
     explains=("KM401", "KM503"),
+    whole=True,
 )
 def node_selector_unmatched(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod's node selector matches no node.
@@ -33,7 +34,7 @@ def node_selector_unmatched(snapshot: Snapshot) -> Iterator[Observation]:
     Correct the selector (the finding names a near match among the nodes' labels, if there is one), or label
     a node if the selector is right.
     """
-    for pods, verdict in Search(snapshot).ended("node-selector"):
+    for pods, verdict in search(snapshot).ended("node-selector"):
         pod = pods[0]
         key, value = _unmatched(pod, verdict.nodes)
         meant = _meant(key, value, verdict.nodes)

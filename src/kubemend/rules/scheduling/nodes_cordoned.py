@@ -9,7 +9,7 @@ from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClas
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import CORDON, Search, each, said
+from kubemend.rules.scheduling.search import CORDON, each, said, search
 
 
 @rule(
@@ -18,6 +18,7 @@ from kubemend.rules.scheduling.search import CORDON, Search, each, said
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
     explains=("KM401", "KM503"),
+    whole=True,
 )
 def nodes_cordoned(snapshot: Snapshot) -> Iterator[Observation]:
     """A pod has no place because the nodes with room are cordoned.
@@ -32,17 +33,17 @@ def nodes_cordoned(snapshot: Snapshot) -> Iterator[Observation]:
     ## What to do
     Find out why the node was cordoned. If the maintenance is over, or never began, `kubectl uncordon` it.
     """
-    search = Search(snapshot)
-    for pods, verdict in search.ended("cordon"):
+    found = search(snapshot)
+    for pods, verdict in found.ended("cordon"):
         node = verdict.nodes[0]
         names = ", ".join(n.name for n in verdict.nodes[:3]) + (" …" if len(verdict.nodes) > 3 else "")
         seen = Observation(
             about=pods[0].ref,
-            says=f"pod would fit, but for their cordon, on {len(verdict.nodes)} of {len(search.nodes)} nodes ({names})",
+            says=f"pod would fit, but for their cordon, on {len(verdict.nodes)} of {len(found.nodes)} nodes ({names})",
             evidence=(said(pods[0]), _cordon(node)),
             target=node.ref,
             # Where other namespaces' pods weren't read, the room on the node may be taken.
-            confidence=0.6 if search.partial else 0.9,
+            confidence=0.6 if found.partial else 0.9,
             facts={"node": node.name, "cordoned": tuple(n.name for n in verdict.nodes)},
             depends=verdict.depends,
         )

@@ -13,7 +13,7 @@ from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClas
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, Verdict, each, older, said, short
+from kubemend.rules.scheduling.search import Search, Verdict, each, older, said, search, short
 from kubemend.rules.workload.words import count
 
 
@@ -32,6 +32,7 @@ class Scarce:
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
     explains=("KM401", "KM503"),
+    whole=True,
     spreads=True,
 )
 def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
@@ -50,25 +51,25 @@ def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
     Lower the request if it is larger than the work needs (a new revision may have raised it), make room, or
     add a node.
     """
-    search = Search(snapshot)
-    for pods, verdict in search.ended("resource"):
-        name = _scarcest(search, pods[0], verdict)
+    found = search(snapshot)
+    for pods, verdict in found.ended("resource"):
+        name = _scarcest(found, pods[0], verdict)
         asked = {**requests(pods[0].spec), "pods": Decimal(1)}[name]
         size = max((parse(n.status.allocatable.get(name, 0)) for n in verdict.nodes), default=Decimal())
         if sure := [p for p in pods if asked > size or older(p, snapshot)]:
-            yield from each(sure, _observation(search, sure[0], verdict, Scarce(name, asked, size)))
+            yield from each(sure, _observation(found, sure[0], verdict, Scarce(name, asked, size)))
 
 
-def _scarcest(search: Search, pod: Pod, verdict: Verdict) -> str:
+def _scarcest(found: Search, pod: Pod, verdict: Verdict) -> str:
     """The resource that the most nodes lack; CPU, then memory when that doesn't decide."""
-    lacks = [short(pod, search.room[n.name]) for n in verdict.nodes] or [short(pod, {})]
+    lacks = short(pod, [found.room[n.name] for n in verdict.nodes] or [{}])
     names = sorted({name for lack in lacks for name in lack}, key=lambda n: (n != "cpu", n != "memory", n))
     return max(names, key=lambda n: sum(n in lack for lack in lacks))
 
 
-def _observation(search: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> Observation:
+def _observation(found: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> Observation:
     name = scarce.name
-    left = {n.name: max(search.room[n.name].get(name, Decimal()), Decimal()) for n in verdict.nodes}
+    left = {n.name: max(found.room[n.name].get(name, Decimal()), Decimal()) for n in verdict.nodes}
     best = max(verdict.nodes, key=lambda n: left[n.name], default=None)
     asked, most, size = (shown(name, v) for v in (scarce.asked, max(left.values(), default=Decimal()), scarce.size))
     evidence = [said(pod), *_asks(pod, name)]
@@ -80,7 +81,14 @@ def _observation(search: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> 
         f"({count(len(verdict.nodes), 'node')}; the largest holds {size})",
         evidence=tuple(evidence),
         confidence=0.95 if scarce.asked > scarce.size else 0.85,
-        facts={"resource": name, "requested": asked, "free": most, "allocatable": size, "nodes": len(verdict.nodes)},
+        facts={
+            "resource": name,
+            "requested": asked,
+            "free": most,
+            "allocatable": size,
+            "nodes": len(verdict.nodes),
+            "alone": scarce.asked > scarce.size,
+        },
         depends=verdict.depends,
     )
 

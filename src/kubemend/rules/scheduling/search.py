@@ -8,7 +8,7 @@ isn't parsed: it counts nodes per reason, but doesn't say which reason to lift.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -16,16 +16,18 @@ from typing import Literal
 
 import msgspec
 
-from kubemend.kube.scheduling import Misfit, affinity_misfit, free, misfit, requests, tolerates
+from kubemend.kube.quantity import parse
+from kubemend.kube.scheduling import Neighbours, requests, selects, tolerates
 from kubemend.kube.selectors import matches, subset
 from kubemend.model.finding import Cite, Observation, cite
-from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, PodSpec
+from kubemend.model.index import Key
+from kubemend.model.objects import Node, PersistentVolumeClaim, Pod
 from kubemend.model.objects.meta import LabelSelector, condition
 from kubemend.model.objects.node import Taint
-from kubemend.model.objects.pod import Affinity
+from kubemend.model.objects.pod import Affinity, PodAffinityTerm
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import judged, seconds
+from kubemend.rules.pod.seen import counting, seconds
 from kubemend.rules.storage.claims import awaited, claims_of
 
 GRACE_S = 60.0
@@ -38,6 +40,14 @@ CORDON = f"{CONDITIONS}unschedulable"
 """The one of them that stands for a cordon."""
 
 Stage = Literal["claim", "node-selector", "node-affinity", "taint", "cordon", "resource", "other-pods"]
+
+Needs = dict[str, Decimal]
+"""What a pod asks for, per resource; "pods" is 1."""
+
+State = tuple[str | None, bool, tuple[tuple[str, str, str], ...]]
+"""What decides whether a pod tolerates a node: its readiness, cordon and taints (key, effect, value)."""
+
+_NOTHING, _ONE = Decimal(), Decimal(1)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,11 @@ class Verdict:
         return tuple(n.ref for n in self.lost)
 
 
+def search(snapshot: Snapshot) -> Search:
+    """The search of this snapshot's waiting pods, made once for all rules that ask how it ended."""
+    return snapshot.derived(Search)
+
+
 @dataclass(frozen=True)
 class Search:
     """One snapshot's nodes with what is free on them, and the verdict on each waiting pod."""
@@ -66,14 +81,15 @@ class Search:
 
     def ended(self, stage: Stage) -> Iterator[tuple[list[Pod], Verdict]]:
         """The waiting pods whose search ended at this stage; those of one controller are alike and come together."""
+        return ((pods, verdict) for pods, verdict in self._ends if verdict is not None and verdict.stage == stage)
+
+    @cached_property
+    def _ends(self) -> list[tuple[list[Pod], Verdict | None]]:
         alike: dict[str, list[Pod]] = defaultdict(list)
         for pod in waiting(self.snapshot):
             controller = pod.metadata.controller
             alike[pod.metadata.uid if controller is None or claims_of(pod) else controller.uid].append(pod)
-        for pods in alike.values():
-            verdict = self.verdict(pods[0], stage)
-            if verdict is not None and verdict.stage == stage:
-                yield pods, verdict
+        return [(pods, self.verdict(pods[0])) for pods in alike.values()]
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -83,98 +99,158 @@ class Search:
     @cached_property
     def room(self) -> dict[str, dict[str, Decimal]]:
         """What is free on each node once the pods being deleted are gone."""
-        held: dict[str, list[Pod]] = defaultdict(list)
-        for pod in self._staying:
-            held[pod.spec.node_name].append(pod)
-        return {n.name: free(n, held.get(n.name, ())) for n in self.nodes}
+        return {n.name: self._free(n) for n in self.nodes}
 
-    @cached_property
-    def _staying(self) -> list[Pod]:
-        return [p for p in self.snapshot.all(Pod) if p.spec.node_name and p.metadata.deletion_timestamp is None]
+    def _free(self, node: Node) -> dict[str, Decimal]:
+        left = {name: parse(q) for name, q in node.status.allocatable.items()}
+        for name, taken in self.snapshot.made(Pod, _staying_on, node.name, _reserved).items():
+            left[name] = left.get(name, Decimal()) - taken
+        return left
 
     @property
     def partial(self) -> bool:
         """Whether pods of other namespaces weren't read, so that less may be free than it seems."""
         return self.snapshot.namespace is not None or any(u.kind == "Pod" for u in self.snapshot.unread)
 
-    def verdict(self, pod: Pod, until: Stage = "other-pods") -> Verdict | None:
-        """Where one pod's search ended; None when some node would take it, or the search went on beyond `until`."""
-        spec, labels = pod.spec, pod.metadata.labels
+    def verdict(self, pod: Pod) -> Verdict | None:
+        """Where one pod's search ended; None when some node would take it."""
+        spec = pod.spec
         if _awaits_claim(self.snapshot, pod):
             return Verdict("claim")
         if not self.nodes:
             return Verdict("resource")
-        if not (chosen := [n for n in self.nodes if subset(spec.node_selector, n.metadata.labels)]):
+        chosen = self.nodes
+        if spec.node_selector:
+            chosen = [n for n in chosen if subset(spec.node_selector, n.metadata.labels)]
+        if not chosen:
             return Verdict("node-selector", tuple(self.nodes))
-        if until == "node-selector":
-            return None
-        if not (liked := [n for n in chosen if not _disliked(misfit(spec, labels, n, {}))]):
+        liked = chosen if spec.affinity is None else [n for n in chosen if selects(spec, n)]
+        if not liked:
             return Verdict("node-affinity", tuple(chosen))
-        if until == "node-affinity":
-            return None
-        well = [n for n in liked if not is_ailing(pod, n)]
-        lost = tuple(n for n in liked if n not in well and self.has_room(pod, n))
-        if not (welcome := [n for n in well if not repelling(pod, n)]):
+        wanted = _needs(pod)
+        ailing = {n.name for n in liked if self._like(n, pod, is_ailing)}
+        lost = tuple(n for n in liked if n.name in ailing and self.has_room(wanted, n))
+        well = [n for n in liked if n.name not in ailing]
+        if not (welcome := [n for n in well if not self._like(n, pod, repelling)]):
             return Verdict("taint", tuple(well or liked), lost)
-        return None if until == "taint" else self._place(pod, welcome, lost)
+        return self._place(pod, wanted, welcome, lost)
 
-    def _place(self, pod: Pod, nodes: list[Node], lost: tuple[Node, ...]) -> Verdict | None:
-        shut = [n for n in nodes if is_cordoned(pod, n)]
-        offered = [n for n in nodes if n not in shut]
-        roomy = [n for n in offered if self.has_room(pod, n)]
-        others = self._concerned(pod)
-        if any(not self.crowd(pod, n, others) for n in roomy):
-            return None
-        if spare := [n for n in shut if self.has_room(pod, n) and not self.crowd(pod, n, others)]:
-            return Verdict("cordon", tuple(spare), lost)
-        if roomy:
-            return Verdict("other-pods", tuple(roomy), lost)
+    def _place(self, pod: Pod, wanted: Needs, nodes: list[Node], lost: tuple[Node, ...]) -> Verdict | None:
+        shut = [n for n in nodes if self._like(n, pod, is_cordoned)]
+        offered = [n for n in nodes if not self._like(n, pod, is_cordoned)]
+        roomy = [n for n in offered if self.has_room(wanted, n)]
+        spare = [n for n in shut if self.has_room(wanted, n)]
+        if roomy or spare:
+            others = self._neighbours(pod)
+            if any(not others.misfits(n) for n in roomy):
+                return None
+            if free := [n for n in spare if not others.misfits(n)]:
+                return Verdict("cordon", tuple(free), lost)
+            return Verdict("other-pods", tuple(roomy or spare), lost)
         return Verdict("resource", tuple(offered or shut), lost)
 
-    def has_room(self, pod: Pod, node: Node) -> bool:
-        """Whether the node has all that the pod asks for."""
-        return not short(pod, self.room[node.name])
+    def _like(self, node: Node, pod: Pod, ask: Callable[[Pod, Node], object]) -> bool:
+        """What `ask` says of this pod and node; asked once for all nodes whose state and taints are the same."""
+        known = (pod.metadata.uid, ask, self._states[node.name])
+        if known not in self._asked:
+            self._asked[known] = bool(ask(pod, node))
+        return self._asked[known]
 
-    def crowd(self, pod: Pod, node: Node, others: list[Pod] | None = None) -> tuple[str, ...]:
-        """Why the pods that are there keep the pod off the node: kinds of misfit. others: those that can matter."""
-        held = self._concerned(pod) if others is None else others
-        found = affinity_misfit(pod.spec, pod.namespace, pod.metadata.labels, node, self.nodes, held)
-        return tuple(m.kind for m in found)
+    @cached_property
+    def _states(self) -> dict[str, State]:
+        return {n.name: _state(n) for n in self.nodes}
+
+    @cached_property
+    def _asked(self) -> dict[tuple[str, Callable[[Pod, Node], object], State], bool]:
+        return {}
+
+    def has_room(self, wanted: Needs, node: Node) -> bool:
+        """Whether the node has all that a pod asks for."""
+        room = self.room[node.name]
+        return all(amount <= max(room.get(name, _NOTHING), _NOTHING) for name, amount in wanted.items())
+
+    def crowd(self, pod: Pod, node: Node) -> tuple[str, ...]:
+        """Why the pods that are there keep the pod off the node: kinds of misfit."""
+        return tuple(m.kind for m in self._neighbours(pod).misfits(node))
+
+    def _neighbours(self, pod: Pod) -> Neighbours:
+        return Neighbours(pod.spec, pod.namespace, pod.metadata.labels, self.nodes, self._concerned(pod))
 
     def _concerned(self, pod: Pod) -> list[Pod]:
         """The placed pods that can matter: those it wants to be with or away from, those that want it away."""
-        mine, labels = _wanted(pod.spec), pod.metadata.labels
-        return [p for p in self._staying if any(matches(s, p.metadata.labels) for s in mine) or _unwelcome(p, labels)]
+        found: dict[Key, Pod] = {}
+        for selector, namespaces in _wanted(pod):
+            around = (
+                (p for n in namespaces for p in self.snapshot.all(Pod, n)) if namespaces else self.snapshot.all(Pod)
+            )
+            found |= {_key(p): p for p in around if _staying_on(p) is not None and matches(selector, p.metadata.labels)}
+        shunning = self.snapshot.group(Pod, _shuns, True)
+        found |= {_key(p): p for p in shunning if _unwelcome(p, pod.metadata.labels)}
+        return list(found.values())
 
 
-def _homeless(pod: Pod) -> bool:
-    return not pod.spec.node_name and pod.status.phase == "Pending"
+def _homeless(pod: Pod) -> bool | None:
+    placed = pod.spec.node_name or pod.status.phase != "Pending" or pod.metadata.deletion_timestamp is not None
+    return None if placed else True
 
 
-def _disliked(misfits: tuple[Misfit, ...]) -> bool:
-    return any(m.kind == "node-affinity" for m in misfits)
+def _key(pod: Pod) -> Key:
+    return pod.namespace, pod.name
 
 
-def _wanted(spec: PodSpec) -> list[LabelSelector | None]:
-    """The labels of other pods that a pod's required terms and hard spread constraints speak of."""
-    affinity = spec.affinity or Affinity()
-    rules = [a for a in (affinity.pod_affinity, affinity.pod_anti_affinity) if a is not None]
-    terms = [t.label_selector for a in rules for t in a.required_during_scheduling_ignored_during_execution]
-    return terms + [c.label_selector for c in spec.topology_spread_constraints]
+def _wanted(pod: Pod) -> Iterator[tuple[LabelSelector | None, tuple[str, ...]]]:
+    """The labels, and the namespaces (none: any), of the other pods that a pod's hard terms speak of."""
+    affinity = pod.spec.affinity or Affinity()
+    for rules in (affinity.pod_affinity, affinity.pod_anti_affinity):
+        for term in rules.required_during_scheduling_ignored_during_execution if rules else ():
+            named = term.namespaces or (pod.namespace,)
+            yield term.label_selector, (named if term.namespace_selector is None else ())
+    for constraint in pod.spec.topology_spread_constraints:
+        yield constraint.label_selector, (pod.namespace,)
+
+
+def _staying_on(pod: Pod) -> str | None:
+    """The node that a pod holds a place on, and isn't about to leave."""
+    gone = pod.metadata.deletion_timestamp is not None or pod.status.phase in ("Succeeded", "Failed")
+    return None if gone else pod.spec.node_name or None
+
+
+def _reserved(pods: Iterable[Pod]) -> dict[str, Decimal]:
+    """What these pods take of their node, their number included."""
+    total: dict[str, Decimal] = {}
+    for pod in pods:
+        for name, amount in _needs(pod).items():
+            total[name] = total.get(name, _NOTHING) + amount
+    return total
+
+
+def _needs(pod: Pod) -> Needs:
+    return {**requests(pod.spec), "pods": _ONE}
+
+
+def _state(node: Node) -> State:
+    ready = condition(node.status.conditions, "Ready")
+    taints = tuple((t.key, t.effect, t.value) for t in node.spec.taints)
+    return None if ready is None else ready.status, node.spec.unschedulable, taints
+
+
+def _terms(pod: Pod) -> tuple[PodAffinityTerm, ...]:
+    anti = pod.spec.affinity.pod_anti_affinity if pod.spec.affinity else None
+    return anti.required_during_scheduling_ignored_during_execution if anti else ()
+
+
+def _shuns(pod: Pod) -> bool | None:
+    return True if _staying_on(pod) is not None and _terms(pod) else None
 
 
 def _unwelcome(pod: Pod, labels: dict[str, str]) -> bool:
     """Whether a pod that is there wants pods with these labels away, in whatever namespace."""
-    anti = pod.spec.affinity.pod_anti_affinity if pod.spec.affinity else None
-    terms = anti.required_during_scheduling_ignored_during_execution if anti else ()
-    return any(matches(t.label_selector, labels) for t in terms)
+    return any(matches(t.label_selector, labels) for t in _terms(pod))
 
 
 def waiting(snapshot: Snapshot) -> Iterator[Pod]:
     """The pods that the scheduler said it can't place, or has left without a word for a minute."""
-    if not any(_homeless(p) for p in snapshot.all(Pod)):
-        return
-    for pod in filter(_homeless, judged(snapshot)):
+    for pod in counting(snapshot, snapshot.group(Pod, _homeless, True)):
         told = condition(pod.status.conditions, "PodScheduled")
         reason = told.reason if told is not None and told.status == "False" else ""
         if reason == "Unschedulable" or (not reason and older(pod, snapshot)):
@@ -221,10 +297,10 @@ def is_cordoned(pod: Pod, node: Node) -> bool:
     return (node.spec.unschedulable or cordon in node.spec.taints) and not tolerates(pod.spec.tolerations, cordon)
 
 
-def short(pod: Pod, room: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """What the pod asks for beyond what there is, per resource."""
-    wanted = {**requests(pod.spec), "pods": Decimal(1)}
-    return {name: amount for name, amount in wanted.items() if amount > max(room.get(name, Decimal()), Decimal())}
+def short(pod: Pod, rooms: Iterable[Mapping[str, Decimal]]) -> list[set[str]]:
+    """The resources that the pod asks for beyond what there is, for each place."""
+    wanted = _needs(pod).items()
+    return [{name for name, amount in wanted if amount > max(room.get(name, _NOTHING), _NOTHING)} for room in rooms]
 
 
 def _awaits_claim(snapshot: Snapshot, pod: Pod) -> bool:

@@ -11,7 +11,7 @@ from kubemend.model.objects.node import Taint
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import CONDITIONS, Search, each, repelling, said
+from kubemend.rules.scheduling.search import CONDITIONS, each, repelling, said, search
 from kubemend.rules.workload.words import count
 
 _ROLE = "node-role.kubernetes.io/"
@@ -23,6 +23,7 @@ _ROLE = "node-role.kubernetes.io/"
     reads=(Pod, Node),
     uses=(PersistentVolumeClaim, StorageClass, *CONTROLLERS),
     explains=("KM401", "KM503"),
+    whole=True,
 )
 def taint_not_tolerated(snapshot: Snapshot) -> Iterator[Observation]:
     """Every node that a pod's selectors allow has a taint that the pod doesn't tolerate.
@@ -38,7 +39,7 @@ def taint_not_tolerated(snapshot: Snapshot) -> Iterator[Observation]:
     Taints are set on purpose: find out what the nodes are kept for before changing anything. If an earlier
     revision tolerated the taint, the toleration was lost and belongs back.
     """
-    for pods, verdict in Search(snapshot).ended("taint"):
+    for pods, verdict in search(snapshot).ended("taint"):
         pod = pods[0]
         held = [(node, taint) for node in verdict.nodes for taint in repelling(pod, node)]
         if not held:

@@ -46,8 +46,7 @@ def ingress_backend_missing(snapshot: Snapshot) -> Iterator[Observation]:
         if not snapshot.was_read(Service, ingress.namespace) or ingress.metadata.deletion_timestamp:
             continue
         missing = [m for steps, backend in _backends(ingress) if (m := _missing(snapshot, ingress, steps, backend))]
-        settled = age(ingress, snapshot.taken_at) >= GRACE_S
-        if missing and (settled or any(m.meant for m in missing)):
+        if missing and (any(m.meant for m in missing) or age(ingress, snapshot.taken_at) >= GRACE_S):
             yield _observation(ingress, missing)
 
 

@@ -25,6 +25,11 @@ GRACE_S = 60.0
 """Seconds for which something new may wait for what it belongs with."""
 
 
+def selection(snapshot: Snapshot) -> Selection:
+    """What the Services of this snapshot select, reckoned once for all rules."""
+    return snapshot.derived(Selection)
+
+
 @dataclass(frozen=True)
 class Selection:
     """The Services of a snapshot with what they could select, by namespace."""
@@ -43,13 +48,19 @@ class Selection:
 
     def pods(self, service: Service) -> list[Pod]:
         """The pods a Service selects that aren't finished or going away."""
-        wanted = service.spec.selector
-        alike = (self._pods.get((service.namespace, *pair), []) for pair in wanted.items())
-        return [p for p in min(alike, key=len) if subset(wanted, p.metadata.labels) and active(p)]
+        key, wanted = (service.namespace, service.name), service.spec.selector
+        if key not in self._selected:
+            alike = (self._pods.get((service.namespace, *pair), []) for pair in wanted.items())
+            self._selected[key] = [p for p in min(alike, key=len) if subset(wanted, p.metadata.labels) and active(p)]
+        return self._selected[key]
 
     def runners(self, namespace: str) -> list[Runner]:
         """The workloads of a namespace that belong to no other."""
         return self._runners.get(namespace, [])
+
+    @cached_property
+    def _selected(self) -> dict[tuple[str, str], list[Pod]]:
+        return {}
 
     @cached_property
     def _pods(self) -> dict[tuple[str, str, str], list[Pod]]:

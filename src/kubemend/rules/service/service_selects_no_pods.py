@@ -11,7 +11,7 @@ from kubemend.model.finding import Fact, Observation, Severity, cite
 from kubemend.model.objects import Obj, Pod, Service
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.service.selection import GRACE_S, OWNERS, WORKLOADS, Runner, Selection, age
+from kubemend.rules.service.selection import GRACE_S, OWNERS, WORKLOADS, Runner, age, selection
 
 _READ: tuple[type[Obj], ...] = (Pod, *WORKLOADS)
 
@@ -41,13 +41,13 @@ def service_selects_no_pods(snapshot: Snapshot) -> Iterator[Observation]:
     ## What to do
     Correct the selector (or the pods' labels, if it is they that were changed).
     """
-    selection = Selection(snapshot)
-    for service in selection.services():
+    found = selection(snapshot)
+    for service in found.services():
         wanted = service.spec.selector
-        runners = selection.runners(service.namespace)
+        runners = found.runners(service.namespace)
         if not all(snapshot.was_read(kind, service.namespace) for kind in _READ):
             continue
-        if selection.pods(service) or any(subset(wanted, r.spec.template.metadata.labels) for r in runners):
+        if found.pods(service) or any(subset(wanted, r.spec.template.metadata.labels) for r in runners):
             continue
         misses = [m for r in runners if (m := _miss(service, r, runners)) and not _too_new(service, r, snapshot)]
         if misses:

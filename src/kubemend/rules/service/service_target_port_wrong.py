@@ -13,7 +13,7 @@ from kubemend.model.objects.network import ServicePort
 from kubemend.model.objects.pod import ContainerPort
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.service.selection import OWNERS, WORKLOADS, Selection
+from kubemend.rules.service.selection import OWNERS, WORKLOADS, selection
 from kubemend.rules.workload.words import count
 
 
@@ -42,9 +42,9 @@ def service_target_port_wrong(snapshot: Snapshot) -> Iterator[Observation]:
     ## What to do
     Set `targetPort` to the port that the container listens on.
     """
-    selection = Selection(snapshot)
-    for service in selection.services():
-        pods = selection.pods(service)
+    found = selection(snapshot)
+    for service in found.services():
+        pods = found.pods(service)
         if pods and all(_declared(p) for p in pods) and (wrong := _wrong(service, pods)):
             yield _observation(service, pods, wrong)
 

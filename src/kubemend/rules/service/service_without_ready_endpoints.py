@@ -10,7 +10,7 @@ from kubemend.model.objects import EndpointSlice, Pod, Service
 from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.service.selection import GRACE_S, OWNERS, Selection
+from kubemend.rules.service.selection import GRACE_S, OWNERS, selection
 from kubemend.rules.workload.words import count
 
 
@@ -29,9 +29,9 @@ def service_without_ready_endpoints(snapshot: Snapshot) -> Iterator[Observation]
     ## What to do
     Look at the findings about the pods behind it.
     """
-    selection = Selection(snapshot)
-    for service in selection.services():
-        pods = selection.pods(service)
+    found = selection(snapshot)
+    for service in found.services():
+        pods = found.pods(service)
         if not pods or service.spec.publish_not_ready_addresses or any(ready(p) for p in pods):
             continue
         if all(_may_yet(p, snapshot) for p in pods):
