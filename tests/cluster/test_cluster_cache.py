@@ -19,7 +19,6 @@ from kubemend.cluster.cache import Changes, WatchCache
 from kubemend.cluster.collector import EXCLUDED
 from kubemend.cluster.feed import Pace
 from kubemend.cluster.reader import Reader
-from kubemend.cluster.transport import Transport
 from kubemend.model.objects import Node, Pod
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot, Unread
@@ -149,6 +148,7 @@ async def test_when_the_version_is_gone_a_list_tells_the_difference(api: Api, re
     async with following(reader) as (cache, changes):
         await until(changes, {ref("new")})
         assert names(cache.snapshot()) == ["new", "old", "same"]
+        await api.until(lambda: len(watched_from(api)) == 2)
     assert watched_from(api)[1] == "100"
 
 
@@ -310,15 +310,102 @@ async def test_a_kind_that_is_out_of_touch_for_long_is_unread_until_it_is_back(
         assert cache.snapshot().unread == ()
 
 
-async def test_a_watch_that_is_quiet_and_opened_anew_is_in_touch(api: Api, hasty: Transport):
-    script(api, [page(pod("a"))], [stream(then="hold")])
-    async with following(Reader(hasty)) as (cache, _):
+@pytest.mark.parametrize(
+    "watch",
+    [
+        stream(then="hold"),
+        stream(),
+        stream(b"{", then="hold"),
+        fails(504, "Timeout", "Too large resource version"),
+        stream(event("ERROR", {"kind": "Status", "code": 504, "reason": "Timeout"})),
+    ],
+    ids=["silent", "ends at once", "half an event", "refused", "refused in the stream"],
+)
+async def test_a_watch_that_tells_nothing_is_seen_through_by_a_list(api: Api, reader: Reader, watch: Answer):
+    """Whether nothing happens or nothing comes through: an open connection is no sign of life."""
+    script(api, [page(pod("a")), page(pod("a"), pod("b", "11"), version="11")], [watch])
+    async with following(reader, replace(PACE, quiet=0.2)) as (cache, changes):
         [pods] = cache._feeds
-        await api.until(lambda: len(watched_from(api)) == 1)
         listed = pods._touched_at
-        await api.until(lambda: len(watched_from(api)) == 3)
+        await api.until(lambda: len(watched_from(api)) >= 1)
+        assert pods._touched_at == listed
+        await until(changes, {ref("b")})
         assert pods._touched_at > listed
+        assert cache.snapshot().unread == ()
+
+
+async def test_a_watch_that_tells_something_now_and_then_needs_no_list(api: Api, reader: Reader):
+    async def alive(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for version in range(11, 21):
+            await asyncio.sleep(0.1)
+            await response.write(json.dumps(bookmark(str(version))).encode() + b"\n")
+        await response.write(json.dumps(event("ADDED", pod("b", "21"))).encode() + b"\n")
+        return response
+
+    script(api, [page(pod("a"))], [alive, stream(then="hold")])
+    async with following(reader, replace(PACE, quiet=0.8)) as (_, changes):
+        await until(changes, {ref("b")})
     assert lists(api) == 1
+
+
+async def test_a_watch_that_speaks_nonsense_is_followed_by_a_list(api: Api, reader: Reader):
+    script(
+        api,
+        [page(pod("a")), page(pod("a"), pod("b", "11"), version="11")],
+        [stream(b"<html>log in</html>\n", then="hold"), stream(then="hold")],
+    )
+    async with following(reader) as (_, changes):
+        await until(changes, {ref("b")})
+        await api.until(lambda: len(watched_from(api)) == 2)
+    assert watched_from(api) == ["10", "11"]
+
+
+async def test_a_list_from_before_what_was_seen_is_not_believed(api: Api, reader: Reader):
+    old, new = page(pod("a"), pod("gone")), page(pod("a", "19"), version="30")
+    moves = stream(event("MODIFIED", pod("a", "19")), event("DELETED", pod("gone", "20")), then="cut")
+    script(api, [old, old, old, new], [moves, fails(410, "Expired"), stream(then="hold")])
+    seen: list[list[str]] = []
+    async with following(reader) as (cache, _):
+        while lists(api) < 4 or len(watched_from(api)) < 3:
+            seen.append(names(cache.snapshot()))
+            await asyncio.sleep(0.001)
+        assert names(cache.snapshot()) == ["a"]
+        assert cache.snapshot().all(Pod)[0].metadata.resource_version == "19"
+    shown = [s for i, s in enumerate(seen) if i == 0 or s != seen[i - 1]]
+    assert shown in ([["a", "gone"], ["a"]], [["a"]]), "what was deleted never came back"
+
+
+async def test_a_cluster_that_was_put_back_to_an_earlier_state_is_believed_in_the_end(
+    api: Api, reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock()
+    monkeypatch.setattr(feed, "time", clock)
+    back = page(pod("a", "3"), version="5")
+    script(
+        api,
+        [page(pod("a", "9"), pod("b")), back],
+        [stream(event("ADDED", pod("c", "11")), then="cut"), fails(410, "Expired"), stream(then="hold")],
+    )
+    async with following(reader, replace(PACE, resync=1000.0, quiet=1000.0)) as (cache, changes):
+        await until(changes, {ref("c")})
+        await api.until(lambda: lists(api) >= 3)
+        assert names(cache.snapshot()) == ["a", "b", "c"]
+        clock.ahead = 100.0
+        [unread] = cache.snapshot().unread
+        assert unread.why == "out of touch for 100 s: the list is older (5) than what was seen already (11)"
+        await until(changes, {ref("a"), ref("b"), ref("c")})
+        assert names(cache.snapshot()) == ["a"]
+        assert cache.snapshot().unread == ()
+        await api.until(lambda: watched_from(api)[-1] == "5")
+
+
+async def test_a_server_that_asks_for_a_very_long_pause_does_not_get_it(api: Api, reader: Reader):
+    never = fails(429, "TooManyRequests", "later", headers={"Retry_After": "86400"})
+    script(api, [page(pod("a"))], [never, stream(event("ADDED", pod("b", "11")), then="hold")])
+    async with following(reader, replace(PACE, asked=0.05)) as (_, changes):
+        await until(changes, {ref("b")})
 
 
 async def test_a_server_that_is_down_is_asked_ever_less_often(api: Api, reader: Reader):

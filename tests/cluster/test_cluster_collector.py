@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from cluster_api import QUICK, Api, connection, cut, fails, page, pod, says, sil
 from kubemend.cluster import errors
 from kubemend.cluster.collector import EXCLUDED, collect
 from kubemend.cluster.reader import Reader
-from kubemend.cluster.transport import Transport
 from kubemend.model.objects import ConfigMap, Deployment, Event, Node, Pod, Service
 from kubemend.model.snapshot import Unread
 
@@ -30,13 +30,14 @@ async def test_a_snapshot_holds_every_kind_that_was_asked_for(api: Api, reader: 
     assert api.times("/api/v1/pods") == 1
 
 
-async def test_each_kind_that_can_not_be_read_says_why_and_the_others_are_kept(api: Api, hasty: Transport):
+async def test_each_kind_that_can_not_be_read_says_why_and_the_others_are_kept(api: Api, tmp_path: Path):
     api.on("/api/v1/pods", page(pod("a"), pod("bad", spec=5)))
     api.on("/api/v1/nodes", fails(403, "Forbidden", 'nodes is forbidden: User "u" cannot list'))
     api.on("/api/v1/services", cut)
     api.on("/api/v1/events", silent)
     api.on("/api/v1/configmaps", text("<html>"))
-    snapshot = await collect(Reader(hasty), (Pod, Node, Service, Event, ConfigMap, Deployment))
+    async with connection(tmp_path, api).open(replace(QUICK, page=2.0)) as transport:
+        snapshot = await collect(Reader(transport), (Pod, Node, Service, Event, ConfigMap, Deployment))
     why = {u.kind: u.why for u in snapshot.unread}
     assert "forbidden" in why["Node"]
     assert "lost" in why["Service"]

@@ -132,8 +132,9 @@ async def test_a_resource_that_came_later_is_found(api: Api, reader: Reader, mon
 
 @pytest.mark.usefixtures("served")
 async def test_an_object_of_an_unknown_kind_is_found_by_discovery(api: Api, reader: Reader):
-    api.on("/apis/other.io/v1/namespaces/shop/widgets/w", {"kind": "Widget"})
-    assert (await reader.get(Ref("Widget", "shop", "w", "other.io"))) == {"kind": "Widget"}
+    widget = {"kind": "Widget", "metadata": {"name": "w", "uid": "u1"}}
+    api.on("/apis/other.io/v1/namespaces/shop/widgets/w", widget)
+    assert await reader.get(Ref("Widget", "shop", "w", "other.io")) == widget
     with pytest.raises(errors.NotServed, match="no Widget in group third"):
         await reader.get(Ref("Widget", "shop", "w", "third.io"))
 

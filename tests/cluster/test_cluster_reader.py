@@ -161,8 +161,17 @@ async def test_a_name_can_not_lead_to_another_object_nor_an_empty_one_to_all(api
 
 
 async def test_an_odd_but_legal_name_is_escaped(api: Api, reader: Reader):
-    api.on("/api/v1/nodes/system%3Anode%3Fa", {"metadata": {"name": "x"}})
+    api.on("/api/v1/nodes/system%3Anode%3Fa", {"metadata": {"name": "system:node?a", "uid": "u1"}})
     assert await reader.get(Ref("Node", "", "system:node?a"))
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"metadata": None}, {"metadata": {"name": "b", "uid": "u1"}}, {"metadata": {"name": "a"}}]
+)
+async def test_an_answer_that_is_another_object_or_none_is_garbled(api: Api, reader: Reader, body: dict[str, object]):
+    api.on("/api/v1/nodes/a", body)
+    with pytest.raises(errors.Garbled, match="not the object a"):
+        await reader.get(Ref("Node", "", "a"))
 
 
 async def test_a_raw_page_of_any_resource_gives_its_token(api: Api, reader: Reader):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from cluster_api import QUICK, Api, connection, cut, cut_inside, fails, pod, says, silent, stream, text
+from cluster_api import QUICK, Answer, Api, connection, cut, cut_inside, fails, pod, says, silent, stream, text
 
 from kubemend.cluster import errors
 from kubemend.cluster.transport import Transport
@@ -154,13 +154,21 @@ async def test_a_write_on_a_connection_the_server_closed_meanwhile_is_sent_once(
     assert api.times("/x") == 1
 
 
-async def test_a_request_that_changes_nothing_fails_as_a_read_does(api: Api, hasty: Transport):
-    api.on("/x", fails(500, "InternalError"), cut, silent, method="POST")
-    with pytest.raises(errors.ServerError):
-        await hasty.send("POST", "/x", {}, changes=False)
-    with pytest.raises(errors.Unreachable):
-        await hasty.send("POST", "/x", {}, changes=False)
-    with pytest.raises(errors.TimedOut):
+async def test_a_request_that_changes_nothing_is_tried_again_as_a_read_is(api: Api, transport: Transport):
+    api.on("/x", fails(500, "InternalError"), cut, fails(429, "TooManyRequests"), says({"ok": 1}), method="POST")
+    assert await transport.send("POST", "/x", {}, changes=False) == b'{"ok": 1}'
+    assert api.times("/x") == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(fails(500, "InternalError"), errors.ServerError), (cut, errors.Unreachable), (silent, errors.TimedOut)],
+)
+async def test_a_request_that_changes_nothing_fails_as_a_read_does(
+    api: Api, hasty: Transport, answer: Answer, error: type[Exception]
+):
+    api.on("/x", answer, method="POST")
+    with pytest.raises(error):
         await hasty.send("POST", "/x", {}, changes=False)
 
 

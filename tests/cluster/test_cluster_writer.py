@@ -15,6 +15,7 @@ from kubemend.model.ref import Ref
 WEB = Ref("Deployment", "shop", "web", "apps")
 PATH = "/apis/apps/v1/namespaces/shop/deployments/web"
 POD = Ref("Pod", "shop", "web-1")
+MADE = {"kind": "Deployment", "metadata": {"name": "web", "uid": "u1"}}
 SENT = {"fieldManager": "kubemend", "fieldValidation": "Strict"}
 
 
@@ -26,9 +27,9 @@ SENT = {"fieldManager": "kubemend", "fieldValidation": "Strict"}
     ],
 )
 async def test_a_merging_patch_carries_uid_and_version(api: Api, writer: Writer, kind: Any, content_type: str):
-    api.on(PATH, {"kind": "Deployment"}, method="PATCH")
+    api.on(PATH, MADE, method="PATCH")
     body = {"metadata": {"labels": {"a": "b"}, "uid": "planner's"}, "spec": {"replicas": 2}}
-    assert await writer.patch(WEB, body, kind=kind, uid="u1", resource_version="7") == {"kind": "Deployment"}
+    assert await writer.patch(WEB, body, kind=kind, uid="u1", resource_version="7") == MADE
     assert api.last.body == {
         "metadata": {"labels": {"a": "b"}, "uid": "u1", "resourceVersion": "7"},
         "spec": {"replicas": 2},
@@ -39,7 +40,7 @@ async def test_a_merging_patch_carries_uid_and_version(api: Api, writer: Writer,
 
 
 async def test_a_json_patch_sets_uid_and_version_so_that_the_server_compares_them(api: Api, writer: Writer):
-    api.on(PATH, {}, method="PATCH")
+    api.on(PATH, MADE, method="PATCH")
     await writer.patch(WEB, [{"op": "remove", "path": "/spec/paused"}], kind="json", uid="u1", resource_version="7")
     assert api.last.body == [
         {"op": "replace", "path": "/metadata/uid", "value": "u1"},
@@ -50,7 +51,7 @@ async def test_a_json_patch_sets_uid_and_version_so_that_the_server_compares_the
 
 
 async def test_an_apply_names_the_object_and_takes_nothing_by_force(api: Api, writer: Writer):
-    api.on("/apis/apps/v1beta9/namespaces/shop/deployments/web", {}, method="PATCH")
+    api.on("/apis/apps/v1beta9/namespaces/shop/deployments/web", MADE, method="PATCH")
     body = {"apiVersion": "apps/v1beta9", "kind": "Deployment", "spec": {}}
     await writer.patch(WEB, body, kind="apply", uid="u1", resource_version="7")
     assert api.last.body["metadata"] == {"name": "web", "uid": "u1", "resourceVersion": "7"}
@@ -59,9 +60,9 @@ async def test_an_apply_names_the_object_and_takes_nothing_by_force(api: Api, wr
 
 
 async def test_a_dry_run_is_one_for_every_write(api: Api, writer: Writer):
-    api.on(PATH, {}, method="PATCH")
-    api.on(f"{PATH}/scale", {}, method="PATCH")
-    api.on("/api/v1/namespaces/shop/configmaps", {}, method="POST")
+    api.on(PATH, MADE, method="PATCH")
+    api.on(f"{PATH}/scale", MADE, method="PATCH")
+    api.on("/api/v1/namespaces/shop/configmaps", {"metadata": {"name": "c", "uid": "u2"}}, method="POST")
     await writer.patch(WEB, {}, uid="u1", resource_version="7", dry_run=True)
     await writer.scale(WEB, 3, uid="u1", resource_version="7", dry_run=True)
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}}
@@ -77,7 +78,7 @@ async def test_a_dry_run_is_one_for_every_write(api: Api, writer: Writer):
 
 
 async def test_scale_patches_the_scale_subresource(api: Api, writer: Writer):
-    api.on(f"{PATH}/scale", {"kind": "Scale"}, method="PATCH")
+    api.on(f"{PATH}/scale", MADE | {"kind": "Scale"}, method="PATCH")
     await writer.scale(WEB, 3, uid="u1", resource_version="7")
     assert api.last.body == {"spec": {"replicas": 3}, "metadata": {"uid": "u1", "resourceVersion": "7"}}
     assert api.last.headers["Content-Type"] == "application/merge-patch+json"
@@ -189,6 +190,13 @@ async def test_a_refused_write_says_how(api: Api, writer: Writer, answer: Any, w
     with pytest.raises(wanted):
         await writer.patch(WEB, {}, uid="u1", resource_version="7")
     assert api.times(PATH) == 1
+
+
+@pytest.mark.parametrize("uid", ["another", ""])
+async def test_an_answer_that_is_not_the_written_object_leaves_the_outcome_unknown(api: Api, writer: Writer, uid: str):
+    api.on(PATH, {"metadata": {"name": "web", "uid": uid}}, method="PATCH")
+    with pytest.raises(errors.OutcomeUnknown):
+        await writer.patch(WEB, {}, uid="u1", resource_version="7")
 
 
 async def test_an_unreadable_answer_to_a_dry_run_is_only_garbled(api: Api, writer: Writer):

@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 from testbed.plane import ControlPlane
 
-import scenarios
+from kubemend.lab.scenarios import cast
 
-BROKEN = ("image-tag-typo", "command-not-found", "service-selector-misspelt")
+DEPLOYMENTS = {
+    "image-tag-typo": "deployment/web",
+    "command-not-found": "deployment/worker",
+    "service-selector-misspelt": "deployment/web",
+}
+BROKEN = tuple(DEPLOYMENTS)
 
 
 def scan(*arguments: str) -> dict[str, Any]:
@@ -36,17 +41,18 @@ def seen(report: dict[str, Any], codes_left_out: set[str], namespaces: set[str])
 @pytest.mark.timeout(180)
 def test_a_dump_made_by_kubectl_gives_the_findings_of_the_live_scan(real_cluster: ControlPlane, tmp_path: Path) -> None:
     plane = real_cluster
-    broken = [s for s in scenarios.load() if s.name in BROKEN]
+    broken = [cast(name, namespace=f"dump-{name}") for name in BROKEN]
     for s in broken:
-        plane.kubectl("create", "namespace", f"dump-{s.name}")
-        plane.kubectl("apply", "-n", f"dump-{s.name}", "-f", str(s.file("healthy")))
-        plane.kubectl("rollout", "status", "-n", f"dump-{s.name}", f"deployment/{s.deployments()[0]}", "--timeout=60s")
-        plane.kubectl("apply", "-n", f"dump-{s.name}", "-f", str(s.file("fault")))
-    namespaces = {f"dump-{s.name}" for s in broken}
+        plane.kubectl("create", "namespace", s.namespace)
+        for part in ("healthy", "fault"):
+            plane.kubectl("apply", "-f", "-", manifest="\n---\n".join(map(json.dumps, s.manifests(part))))
+            if part == "healthy":
+                plane.kubectl("rollout", "status", "-n", s.namespace, DEPLOYMENTS[s.name], "--timeout=60s")
+    namespaces = {s.namespace for s in broken}
     for s in broken[:2]:
         jsonpath = "--for=jsonpath={.status.unavailableReplicas}=1"
-        plane.kubectl("wait", "-n", f"dump-{s.name}", f"deployment/{s.deployments()[0]}", jsonpath, "--timeout=60s")
-    expected = {s.code for s in broken}
+        plane.kubectl("wait", "-n", s.namespace, DEPLOYMENTS[s.name], jsonpath, "--timeout=60s")
+    expected = {cause.code for s in broken for cause in s.scenario.causes}
     live: dict[str, Any] = {}
     while not expected <= {f["code"] for f in live.get("findings", [])}:
         live = scan("--kubeconfig", str(plane.kubeconfig))

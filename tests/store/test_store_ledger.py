@@ -16,10 +16,10 @@ from kubemend.model.plan import Patch, Plan, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Phase, Repair, State, Step
 from kubemend.store import schema
+from kubemend.store.budget import Limits
 from kubemend.store.database import Database, head
 from kubemend.store.errors import Held, Moved, OverBudget, StoreError, UnknownRepair
 from kubemend.store.ledger import Ledger, holder, is_dead, open_ledger
-from kubemend.store.repairs import Limits
 from kubemend.store.switch import Paused
 
 FREE = Limits(attempts=100, cooldown_s=0, concurrent=100, per_namespace=100, per_hour=1000)
@@ -293,7 +293,7 @@ async def test_the_tables_a_migration_makes_are_those_of_the_schema(tmp_path: Pa
         }
     made.close()
     assert found == {t.name: [c.name for c in t.columns] for t in schema.metadata.sorted_tables}
-    assert head() == "0001"
+    assert head() == "0002"
 
 
 async def test_a_file_that_is_no_ledger_is_said_to_be_none(tmp_path: Path):

@@ -37,11 +37,14 @@ async def collect(
 
     async def read(kind: type[Obj]) -> None:
         async with free:
-            answers[kind] = await _listed(reader, kind, namespace, _hopeless(answers.values()))
+            if _hopeless(answers.values()) is None:
+                answers[kind] = await _listed(reader, kind, namespace)
 
     await asyncio.gather(*(read(kind) for kind in wanted))
-    if len(answers) > 0 and (error := _hopeless(answers.values())) is not None:
+    if (error := _hopeless(answers.values())) is not None:
         raise error
+    # What was not asked for, because the first answers gave no hope, is asked for now that others did.
+    await asyncio.gather(*(read(kind) for kind in wanted if kind not in answers))
     read_kinds = {k: a for k in wanted if isinstance(a := answers[k], Listing)}
     unread = [Unread(k.__name__, a.message) for k in wanted if isinstance(a := answers[k], ClusterError)]
     unread += [u for listing in read_kinds.values() for u in listing.unread]
@@ -56,11 +59,7 @@ async def collect(
     )
 
 
-async def _listed(
-    reader: Reader, kind: type[Obj], namespace: str | None, known: ClusterError | None
-) -> Listing[Obj] | ClusterError:
-    if known is not None:
-        return known
+async def _listed(reader: Reader, kind: type[Obj], namespace: str | None) -> Listing[Obj] | ClusterError:
     try:
         return await reader.list(kind, namespace)
     except ClusterError as error:

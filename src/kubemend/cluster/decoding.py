@@ -157,6 +157,16 @@ def mapping(body: bytes, *, where: str) -> dict[str, Any]:
         raise Garbled(f"the answer is not a JSON object: {error}", where=where) from error
 
 
+def entity(body: bytes, *, name: str, where: str, uid: str = "") -> dict[str, Any]:
+    """The raw object of this name (and uid) that an answer must hold. Garbled when it holds anything else."""
+    raw = mapping(body, where=where)
+    meta = raw.get("metadata")
+    known = meta if isinstance(meta, Mapping) else {}
+    if known.get("name") != name or not known.get("uid") or uid not in ("", known["uid"]):
+        raise Garbled(f"the answer is not the object {name}", where=where)
+    return raw
+
+
 def named(raw: Any) -> tuple[str, str]:
     """(namespace, name) of an object in plain data, "" for what isn't there."""
     meta = raw.get("metadata") if isinstance(raw, Mapping) else None

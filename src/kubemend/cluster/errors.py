@@ -9,6 +9,7 @@
     ├── TimedOut          a read took longer than its limit
     ├── OutcomeUnknown    a write was sent and its answer never came
     ├── Garbled           the answer is not what the API would say
+    ├── Outdated          the answer is older than an earlier one
     └── Refused           the API server answered with an error status
         ├── Unauthorized (401)  Forbidden (403)  NotFound (404)  NotServed (404, the whole resource type)
         ├── Conflict (409)  AlreadyExists (409)  Gone (410)  Invalid (422)
@@ -105,6 +106,13 @@ class Garbled(ClusterError):
     """The answer can't be decoded as what was asked for."""
 
     code = "answer-garbled"
+
+
+class Outdated(ClusterError):
+    """An answer from before what was seen already."""
+
+    code = "answer-outdated"
+    retryable = True
 
 
 class Cause(Struct, frozen=True):

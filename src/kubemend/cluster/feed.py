@@ -2,6 +2,14 @@
 
 What the waits are for: a server that is down must not be hammered (back-off), one that keeps saying 410 must not be
 made to list all the time (`relist`), and events that never came must be noticed in the end (`resync`).
+
+A sign of life is a whole event, a bookmark or a list; never that a connection is open, or that bytes come. So a watch
+that is half open, trickles, ends at once again and again, or is answered by something that is no API server, is seen
+through by the next list, `quiet` seconds after the last sign.
+
+Time does not run backwards: a list older than what was seen already (from an API server that lags behind, or a cache
+on the way) is not believed. Only one that goes on for so long that nothing else is known any more is: then somebody has
+put the cluster back to an earlier state.
 """
 
 from __future__ import annotations
@@ -18,12 +26,14 @@ from kubemend.cluster.answers import Listing
 from kubemend.cluster.backoff import Backoff
 from kubemend.cluster.collector import EXCLUDED
 from kubemend.cluster.decoding import is_about
-from kubemend.cluster.errors import ClusterError, Gone, Refused
+from kubemend.cluster.errors import ClusterError, Garbled, Gone, Outdated, Refused
 from kubemend.cluster.reader import Reader
+from kubemend.cluster.sharing import Pool, inherit
 from kubemend.cluster.watch import Event
+from kubemend.model.index import Key
 from kubemend.model.objects import Obj
 from kubemend.model.ref import Ref
-from kubemend.model.snapshot import Key, Unread
+from kubemend.model.snapshot import Unread
 
 T = TypeVar("T", bound=Obj)
 
@@ -32,15 +42,18 @@ T = TypeVar("T", bound=Obj)
 class Pace:
     """Seconds.
 
-    base, cap: the back-off between failures. relist: least time between two lists after a 410. resync: a list to find
-    what no event told, whatever happens. stale: without a sign of life for longer, a kind counts as not read; it must
-    exceed the silence after which a watch is opened anew (70).
+    base, cap: the back-off between failures. asked: the longest pause that a server gets because it asks for one.
+    relist: least time between two lists after a 410. resync: a list to find what no event told, whatever happens.
+    quiet: without a sign of life for longer, a list must give one; the server sends a bookmark each 60.
+    stale: without a sign of life for longer, a kind counts as not read.
     """
 
     base: float = 0.5
     cap: float = 30.0
+    asked: float = 60.0
     relist: float = 30.0
     resync: float = 600.0
+    quiet: float = 70.0
     stale: float = 90.0
 
 
@@ -65,6 +78,7 @@ class Feed(Generic[T]):
         self._lent = False
         self._broken: tuple[Unread, ...] = ()
         self._version = ""
+        self._newest = 0
         self._asked_at = self._touched_at = self._failed_at = float("-inf")
         self._failure: ClusterError | None = None
 
@@ -104,6 +118,10 @@ class Feed(Generic[T]):
                 except Gone as error:
                     self._failure, self._version = error, ""
                     self.tried.set()
+                except Garbled as error:
+                    # What makes no sense would come again from the same version.
+                    self._version = ""
+                    await self._wait_out(error)
                 except ClusterError as error:
                     await self._wait_out(error)
         finally:
@@ -116,27 +134,48 @@ class Feed(Generic[T]):
             self._backoff.reset()
         self._failure, self._failed_at = error, now
         self.tried.set()
-        await asyncio.sleep(self._backoff.next(error.retry_after if isinstance(error, Refused) else None))
+        asked = error.retry_after if isinstance(error, Refused) else None
+        await asyncio.sleep(self._backoff.next(min(asked or 0.0, self._pace.asked)))
 
     async def _list(self) -> None:
         early = self._asked_at + self._pace.relist - time.monotonic()
         if early > 0 and isinstance(self._failure, Gone):
             await asyncio.sleep(early)
         self._asked_at = time.monotonic()
-        self._replace(await self._reader.list(self.kind, self._namespace))
+        listing = await self._reader.list(self.kind, self._namespace, pool=Pool())
+        self._refuse_older(listing)
+        self._replace(listing)
         self._touch()
         self.listed = True
         self.tried.set()
 
+    def _refuse_older(self, listing: Listing[T]) -> None:
+        told = _number(listing.resource_version)
+        lost = time.monotonic() - self._touched_at > self._pace.stale
+        if told is None or told >= self._newest:
+            return
+        if not lost:
+            raise Outdated(
+                f"the list is older ({told}) than what was seen already ({self._newest})",
+                where=f"list of {self.kind.plural}",
+                hint="something on the way answers from a cache, or an API server lags behind",
+            )
+        self._newest = told
+
     async def _watch(self) -> None:
-        due = self._asked_at + self._pace.resync * random.uniform(0.9, 1.0)  # noqa: S311 - not a secret
+        resync = self._asked_at + self._pace.resync * random.uniform(0.9, 1.0)  # noqa: S311 - not a secret
         events = self._reader.watch(self.kind, self._namespace, resource_version=self._version)
         try:
-            async with asyncio.timeout(max(due - time.monotonic(), 0)), aclosing(events):
+            async with asyncio.timeout(self._left(resync)) as limit, aclosing(events):
                 async for event in events:
                     self._take(event)
+                    limit.reschedule(asyncio.get_running_loop().time() + self._left(resync))
         except TimeoutError:
             self._version = ""  # time for the next list
+
+    def _left(self, resync: float) -> float:
+        """Seconds until the next list is due."""
+        return max(min(resync, self._touched_at + self._pace.quiet) - time.monotonic(), 0.0)
 
     def _touch(self) -> None:
         self._touched_at, self._failure = time.monotonic(), None
@@ -148,6 +187,7 @@ class Feed(Generic[T]):
         changed |= self._objects.keys() - found.keys()
         self._objects, self._lent = found, False
         self._broken, self._version = listing.unread, listing.resource_version
+        self._newest = max(self._newest, _number(self._version) or 0)
         self._tell([self._ref(k) for k in changed])
 
     def _take(self, event: Event[T]) -> None:
@@ -157,6 +197,7 @@ class Feed(Generic[T]):
             self._change(event, forward=forward)
         if forward:
             self._version = event.resource_version or self._version
+            self._newest = max(self._newest, told or 0)
             self._backoff.reset()
         self._touch()
 
@@ -172,6 +213,8 @@ class Feed(Generic[T]):
         self._own()
         self._objects.pop(key, None)
         if not deleted and event.obj is not None:
+            if held is not None:
+                inherit(event.obj, held)
             self._objects[key] = event.obj
         self._broken = others if deleted or event.unread is None else (*others, event.unread)
         self._tell([self._ref(key)])

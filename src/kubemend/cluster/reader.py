@@ -13,6 +13,7 @@ from kubemend.cluster.decoding import Decoded
 from kubemend.cluster.discovery import Discovery
 from kubemend.cluster.errors import Garbled, Gone, NotServed
 from kubemend.cluster.resource import Resource, exact, pick, resource_of
+from kubemend.cluster.sharing import Pool
 from kubemend.cluster.watch import Event
 from kubemend.model.access import Access
 from kubemend.model.objects import Obj, Pod, kind_of
@@ -49,7 +50,7 @@ class Reader:
     async def get(self, ref: Ref) -> dict[str, Any]:
         """One object, whole and raw. NotFound when it isn't there, NotServed when its kind isn't."""
         path = (await self.locate(ref)).object(ref.namespace, ref.name)
-        return decoding.mapping(await self._transport.get(path), where=str(ref))
+        return decoding.entity(await self._transport.get(path), name=ref.name, where=str(ref))
 
     async def read(self, kind: type[T], namespace: str, name: str) -> T:
         """One object as a Struct. NotFound, NotServed; Garbled when it can't be decoded."""
@@ -60,24 +61,35 @@ class Reader:
         return made
 
     async def list(
-        self, kind: type[T], namespace: str | None = None, *, labels: str = "", fields: str = ""
+        self,
+        kind: type[T],
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        pool: Pool | None = None,
     ) -> Listing[T]:
         """All objects of a kind (of one namespace), page by page. Selectors as kubectl writes them.
 
         An object that can't be decoded is named in `unread`. When the pages expire half-way, all is read anew at once.
+        pool: where the objects find the parts that are equal to others', for who means to keep them.
         """
         path, selectors = resource_of(kind).collection(namespace), _selectors(labels, fields)
         try:
-            return await self._pages(kind, path, selectors, PAGE)
+            return await self._pages(kind, path, selectors, PAGE, pool)
         except Gone:
-            return await self._pages(kind, path, selectors, None)
+            return await self._pages(kind, path, selectors, None, pool)
 
-    async def _pages(self, kind: type[T], path: str, selectors: Params, limit: int | None) -> Listing[T]:
+    async def _pages(
+        self, kind: type[T], path: str, selectors: Params, limit: int | None, pool: Pool | None
+    ) -> Listing[T]:
         items: list[T] = []
         unread: list[Unread] = []
         token = ""
         while True:
             read = await self._page(kind, path, (*selectors, *_paging(limit, token)))
+            if pool is not None:
+                pool.share(read.items)
             items += read.items
             unread += read.unread
             token = read.token

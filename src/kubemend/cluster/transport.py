@@ -1,7 +1,7 @@
 """HTTP to one API server: one session, time limits, retries of reads, and answers turned into errors of our own.
 
-Reads are tried again a few times when the failure may pass. A write is sent once: when its answer is lost, nobody
-knows whether it happened, and the caller is told just that.
+Reads, reviews and dry runs are tried again a few times when the failure may pass. A write is sent once: when its
+answer is lost, nobody knows whether it happened, and the caller is told just that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +23,7 @@ from kubemend import __version__
 from kubemend.cluster import tls
 from kubemend.cluster.auth import Credential
 from kubemend.cluster.backoff import full_jitter
+from kubemend.cluster.connector import Connector
 from kubemend.cluster.errors import (
     READ_BACK,
     ClusterError,
@@ -82,16 +83,21 @@ class Transport:
 
         Unreachable, TimedOut, or a Refused of the answer's status.
         """
+        asked = _Request("GET", path, params, {"Accept": accept}, within or self.timing.read)
+        return await self._repeated(asked)
+
+    async def _repeated(self, asked: _Request, *, patient: bool = True) -> bytes:
+        """The answer to what changes nothing, and may be asked again as long as its time allows."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (within or self.timing.read)
+        deadline = loop.time() + asked.within
         attempt = 0
         while True:
-            asked = _Request("GET", path, params, {"Accept": accept}, max(deadline - loop.time(), 0.001))
             try:
-                return await self._answered(asked)
+                return await self._answered(replace(asked, within=max(deadline - loop.time(), 0.001)))
             except ClusterError as error:
                 pause = self._pause(error, attempt)
-                if pause is None or loop.time() + pause >= deadline:
+                busy = isinstance(error, TooManyRequests) and not patient
+                if pause is None or busy or loop.time() + pause >= deadline:
                     raise
             await asyncio.sleep(pause)
             attempt += 1
@@ -110,10 +116,13 @@ class Transport:
         """Send a body, once. For the writer, and for permission reviews.
 
         changes: whether it changes anything when it is carried out; then a failure that leaves that open is an
-        OutcomeUnknown. patient: come back, a few times, when the server is busy (429) and says when to.
+        OutcomeUnknown. If not (a dry run, a review) it is tried again as a read is. patient: come back, a few times,
+        when the server is busy (429) and says when to.
         """
         headers = {"Accept": JSON, "Content-Type": content_type}
         asked = _Request(method, path, params, headers, self.timing.write, msgspec.json.encode(body), changes)
+        if not changes:
+            return await self._repeated(asked, patient=patient)
         attempt = 0
         while True:
             try:
@@ -123,8 +132,6 @@ class Transport:
                 if not patient or error.retry_after is None or pause is None:
                     raise
             except ServerError as error:
-                if not changes:
-                    raise
                 raise OutcomeUnknown(
                     f"the server failed during a write: {error.message}", where=error.where, hint=READ_BACK
                 ) from error
@@ -243,6 +250,7 @@ async def session_for(connection: Connection, timing: Timing | None = None) -> A
     loopback = is_loopback(urlsplit(connection.server).hostname or "")
     plain = loopback or connection.cluster.disable_compression
     async with aiohttp.ClientSession(
+        connector=Connector(),
         # Compressing costs more than loopback saves; over a network a list is a fifteenth of its size.
         headers={"User-Agent": f"kubemend/{__version__}", "Accept-Encoding": "identity" if plain else "gzip"},
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -1,7 +1,8 @@
 """One watch: a stream of changes that is opened again, from where it was, each time the server ends it.
 
 kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes. A connection that died without a
-word (half open) is found by silence: the server sends a bookmark every minute.
+word (half open) is found by silence: the server sends a bookmark every minute. That it was opened proves nothing: what
+opened it may be a proxy that keeps all that follows to itself. So whoever must be sure lists now and then.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ LIFE_S = 300.0
 class Event(Generic[T]):
     """One change. After it the watch stands at `resource_version`.
 
-    A BOOKMARK says only that. One comes also whenever the stream has been opened, so that the reader knows that
-    it is in touch. A change whose object can't be decoded has no `obj`, but `unread` with `namespace` and `name`.
+    A BOOKMARK says only that. A change whose object can't be decoded has no `obj`, but `unread` with `namespace` and
+    `name`.
     """
 
     type: Type
@@ -93,7 +94,6 @@ async def watch(
         params = (("watch", "1"), ("allowWatchBookmarks", "true"), ("resourceVersion", version))
         try:
             async with transport.stream(path, (*params, ("timeoutSeconds", life), *selectors)) as chunks:
-                yield Event("BOOKMARK", version)
                 async for line in _lines(chunks):
                     event = _event(kind, line, path)
                     version = event.resource_version or version

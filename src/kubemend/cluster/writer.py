@@ -53,7 +53,7 @@ class Writer:
         if resource.namespaced != bool(ref.namespace):
             raise InvalidInput(f"a {ref.kind} is in {'a' if resource.namespaced else 'no'} namespace", where=str(ref))
         path = resource.collection(ref.namespace)
-        return await self._send("POST", path, manifest, _options(dry_run), dry_run=dry_run)
+        return await self._send("POST", path, manifest, _options(dry_run), dry_run=dry_run, name=ref.name)
 
     async def patch(
         self,
@@ -76,7 +76,14 @@ class Writer:
             resource = _versioned(resource, bound)
         path = resource.object(ref.namespace, ref.name, subresource)
         return await self._send(
-            "PATCH", path, bound, _options(dry_run), content_type=CONTENT_TYPES[kind], dry_run=dry_run
+            "PATCH",
+            path,
+            bound,
+            _options(dry_run),
+            content_type=CONTENT_TYPES[kind],
+            dry_run=dry_run,
+            name=ref.name,
+            uid=uid,
         )
 
     async def scale(
@@ -134,7 +141,10 @@ class Writer:
         dry_run: bool,
         content_type: str = "application/json",
         patient: bool = True,
+        name: str = "",
+        uid: str = "",
     ) -> dict[str, Any]:
+        """name, uid: of the object that the answer must hold; a deletion may answer with any."""
         where = f"{method} {path}"
         try:
             answer = await self._transport.send(
@@ -145,7 +155,9 @@ class Writer:
                 raise _replaced(error) from error
             raise
         try:
-            return decoding.mapping(answer, where=where)
+            if not name:
+                return decoding.mapping(answer, where=where)
+            return decoding.entity(answer, name=name, uid=uid, where=where)
         except Garbled as error:
             if dry_run:
                 raise

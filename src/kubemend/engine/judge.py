@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable
 
 import msgspec
@@ -18,17 +19,25 @@ def judge(snapshot: Snapshot, rules: Iterable[Rule]) -> Report:
     A rule whose kinds were not read is listed as not judged; where only some namespaces are missing it judges
     the rest and is listed for those.
     """
-    findings: list[Finding] = []
-    not_judged: list[NotJudged] = []
     rules = tuple(rules)
-    for rule in rules:
-        missing = _missing(rule, snapshot)
-        not_judged += missing
-        if not any(m.namespace == "" for m in missing):
-            findings += rule.findings(snapshot)
-    merged = _merge(findings)
-    explains = {r.code: r.explains for r in rules}
-    return Report(diagnoses=tuple(_diagnose(merged, explains)), not_judged=tuple(sorted(not_judged)))
+    blind = unjudged(snapshot, rules)
+    findings = [f for rule in rules if not is_blind(rule, blind) for f in rule.findings(snapshot)]
+    return Report(diagnoses=joined(findings, rules), not_judged=blind)
+
+
+def unjudged(snapshot: Snapshot, rules: Iterable[Rule]) -> tuple[NotJudged, ...]:
+    """The rules that can't be applied, wholly or in some namespace, and why."""
+    return tuple(sorted(n for rule in rules for n in _missing(rule, snapshot)))
+
+
+def is_blind(rule: Rule, blind: Iterable[NotJudged]) -> bool:
+    """Whether a rule can't be applied at all."""
+    return any(n.code == rule.code and n.namespace == "" for n in blind)
+
+
+def joined(findings: Iterable[Finding], rules: Iterable[Rule]) -> tuple[Diagnosis, ...]:
+    """Findings as causes with their symptoms, worst first. The order in which they were found doesn't matter."""
+    return tuple(_diagnose(_merge(findings), {r.code: r.explains for r in rules}))
 
 
 def _missing(rule: Rule, snapshot: Snapshot) -> list[NotJudged]:
@@ -42,49 +51,57 @@ def _missing(rule: Rule, snapshot: Snapshot) -> list[NotJudged]:
     ]
 
 
-def _merge(findings: list[Finding]) -> list[Finding]:
-    """One finding for each fault of each workload; the surest (then first) speaks for all."""
+def _merge(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each fault of each workload, ordered; the surest (then first) speaks for all."""
     by_key: dict[str, list[Finding]] = {}
     for f in findings:
         by_key.setdefault(f.key, []).append(f)
-    return [msgspec.structs.replace(max(same, key=lambda f: f.confidence), count=len(same)) for same in by_key.values()]
+    return [
+        msgspec.structs.replace(max(same, key=lambda f: f.confidence), count=len(same))
+        for _, same in sorted(by_key.items())
+    ]
 
 
 def _diagnose(findings: list[Finding], explains: dict[str, frozenset[str]]) -> list[Diagnosis]:
     """Hang every finding that another explains below its cause; what nothing explains is a cause."""
-    causes = {f.key: [c for c in findings if c is not f and _explains(c, f, explains)] for f in findings}
+    causes = _causes(findings, explains)
     # Two faults that explain one another (both found by looking at the same pods): the surer one is the cause.
-    roots = [f for f in findings if not causes[f.key] or all(_mutual(f, c, causes) for c in causes[f.key])]
-    symptoms: dict[str, list[Finding]] = {r.key: [] for r in roots}
-    for f in findings:
-        if f.key not in symptoms and (root := _root(f, causes, symptoms)) is not None:
-            symptoms[root.key].append(f)
-    ordered = sorted(roots, key=lambda r: (-r.severity, r.subject, r.code))
-    return [Diagnosis(root=r, symptoms=tuple(symptoms[r.key])) for r in ordered]
+    roots = {i for i, f in enumerate(findings) if all(i in causes[c] and _surer(f, findings[c]) for c in causes[i])}
+    symptoms: dict[int, list[Finding]] = {r: [] for r in roots}
+    for i, f in enumerate(findings):
+        if i not in roots and (root := _root(i, causes, roots)) is not None:
+            symptoms[root].append(f)
+    ordered = sorted(roots, key=lambda r: (-findings[r].severity, findings[r].subject, findings[r].code, r))
+    return [Diagnosis(root=findings[r], symptoms=tuple(symptoms[r])) for r in ordered]
 
 
-def _explains(cause: Finding, effect: Finding, explains: dict[str, frozenset[str]]) -> bool:
-    return effect.code in explains.get(cause.code, ()) and _related(cause, effect)
+def _causes(findings: list[Finding], explains: dict[str, frozenset[str]]) -> list[list[int]]:
+    """For each finding those that explain it: of a code that does, about an object that it depends on."""
+    showing: dict[Ref, list[int]] = defaultdict(list)
+    for i, f in enumerate(findings):
+        for ref in {f.subject, f.target, f.about, *f.depends}:
+            showing[ref].append(i)
+    causes: list[list[int]] = [[] for _ in findings]
+    for i, f in enumerate(findings):
+        if wanted := explains.get(f.code):
+            touched = {f.subject, f.target, f.about, *f.affects}
+            for effect in {e for ref in touched for e in showing.get(ref, ()) if findings[e].code in wanted} - {i}:
+                causes[effect].append(i)
+    return causes
 
 
-def _related(cause: Finding, effect: Finding) -> bool:
-    touched: set[Ref] = {cause.subject, cause.target, cause.about, *cause.affects}
-    return bool(touched & {effect.subject, effect.target, effect.about, *effect.depends})
+def _surer(one: Finding, other: Finding) -> bool:
+    return (-one.confidence, one.code) < (-other.confidence, other.code)
 
 
-def _mutual(finding: Finding, cause: Finding, causes: dict[str, list[Finding]]) -> bool:
-    if finding not in causes[cause.key]:
-        return False
-    return (-finding.confidence, finding.code) < (-cause.confidence, cause.code)
-
-
-def _root(finding: Finding, causes: dict[str, list[Finding]], roots: dict[str, list[Finding]]) -> Finding | None:
-    seen, queue = {finding.key}, list(causes[finding.key])
+def _root(finding: int, causes: list[list[int]], roots: set[int]) -> int | None:
+    """The nearest root from which a finding can be explained."""
+    seen, queue = {finding}, deque(causes[finding])
     while queue:
-        cause = queue.pop(0)
-        if cause.key in roots:
+        cause = queue.popleft()
+        if cause in roots:
             return cause
-        if cause.key not in seen:
-            seen.add(cause.key)
-            queue += causes[cause.key]
+        if cause not in seen:
+            seen.add(cause)
+            queue += causes[cause]
     return None

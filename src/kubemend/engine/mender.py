@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kubemend.engine import catalogue
 from kubemend.engine.guard.machine import Guard
-from kubemend.engine.judge import judge
 from kubemend.engine.planner import Planned, plan
 from kubemend.engine.policy import Policy
 from kubemend.engine.sight import LiveSight
+from kubemend.engine.standing import Standing
 from kubemend.model.finding import Diagnosis, Report
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Incident, Repair
@@ -25,10 +25,11 @@ class Mender:
     ledger: Ledger
     sight: LiveSight
     guard: Guard
+    standing: Standing = field(default_factory=lambda: Standing(catalogue.rules()))
 
     def report(self) -> Report:
         """What is wrong now."""
-        return judge(self.sight.snapshot(), catalogue.rules())
+        return self.standing.look(self.sight.snapshot())
 
     def diagnosis_of(self, ref: Ref) -> Diagnosis | None:
         """The worst fault whose subject, target or shown object is `ref`; None when there is none."""

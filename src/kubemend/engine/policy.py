@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from kubemend.model.access import Risk
 from kubemend.model.plan import Delete, Plan
-from kubemend.store.repairs import Limits
+from kubemend.store.budget import Limits
 
 
 class Mode(enum.StrEnum):

@@ -18,13 +18,21 @@ class LiveSight:
     def __init__(self, cache: WatchCache) -> None:
         self._cache = cache
         self._change = asyncio.Event()
+        self._turn = 0
 
     def snapshot(self) -> Snapshot:
         """What is known now. Cheap: the objects are shared, not copied."""
         return self._cache.snapshot()
 
-    async def changed(self, within_s: float) -> None:
-        """Return at the next change after this call, or after `within_s` seconds."""
+    @property
+    def turn(self) -> int:
+        """How often something has changed so far: to be asked for before looking, and given to `changed` after it."""
+        return self._turn
+
+    async def changed(self, within_s: float, *, since: int | None = None) -> None:
+        """Return at the next change after this call, or after turn `since`; at the latest after `within_s` seconds."""
+        if since is not None and since != self._turn:
+            return
         waiting = self._change
         with suppress(TimeoutError):
             await asyncio.wait_for(waiting.wait(), within_s)
@@ -34,6 +42,7 @@ class LiveSight:
         async for _ in self._cache.changes():
             # A fresh event for who waits from now on; the old one wakes everybody who waited until now.
             woken, self._change = self._change, asyncio.Event()
+            self._turn += 1
             woken.set()
 
 

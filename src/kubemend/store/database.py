@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from kubemend.store.errors import StoreError, translated
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+BUSY_S = 10.0
+"""How long another process's hold on the file is waited for: no unit of work of ours takes a hundredth of that."""
 
 
 def default_path() -> Path:
@@ -37,6 +41,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, where: str) -> None:
         self._engine, self.where = engine, where
+        # SQLite lets whoever asks at the right moment have its write lock; forty repairs at once would starve one.
+        self._turn = asyncio.Lock()
 
     @classmethod
     async def open(cls, path: Path) -> Database:
@@ -44,7 +50,7 @@ class Database:
         where = str(path)
         with translated(where):
             await asyncio.to_thread(_make_file, path)
-            engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": 10})
+            engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": BUSY_S})
             _tune(engine)
             database = cls(engine, where)
             try:
@@ -58,7 +64,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed on return, rolled back on error."""
         with translated(self.where):
-            async with self._engine.begin() as connection:
+            async with self._turn, self._engine.begin() as connection:
                 yield connection
 
     async def close(self) -> None:
@@ -70,13 +76,16 @@ class Database:
             found = await connection.run_sync(_version)
             if found == head():
                 return
-            if found is not None and found > head():
+            if found not in (None, *_known()):
                 raise StoreError(
                     f"the ledger has schema {found}, this program knows {head()}",
                     where=self.where,
                     code="store-newer",
-                    hint="use the newer kubemend that wrote it",
+                    hint="use the newer kubemend that wrote it, or give another one with --store",
                 )
+        # The library takes long to import: not with the ledger held, on which others are starting too.
+        await asyncio.to_thread(importlib.import_module, "alembic.command")
+        async with self.transaction() as connection:
             await connection.run_sync(_migrate)
 
 
@@ -102,8 +111,22 @@ def _tune(engine: AsyncEngine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _known() -> list[str]:
+    """The schema versions that this program can bring up to date."""
+    return [p.stem[1:5] for p in VERSIONS.glob("v*.py")]
+
+
 def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    """The ledger's schema version; None for a new file. StoreError for a database that is somebody else's."""
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" not in tables:
+        if tables:
+            raise StoreError(
+                f"this database holds other things ({', '.join(sorted(tables)[:3])}) and no ledger of kubemend",
+                where=str(connection.engine.url.database),
+                code="store-corrupt",
+                hint="give another file with --store",
+            )
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return found

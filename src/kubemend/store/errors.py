@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from kubemend.model.errors import KubemendError
@@ -45,10 +46,15 @@ class UnknownRepair(StoreError):
     exit_status = 2
 
 
+_FULL = "free space on that disk, then run the same command again"
+_CLOSED = "make the file and its folder writable, or give another one with --store"
 _SIGNS = (
-    ("disk is full", "store-full", "free space on that disk, then run the same command again"),
+    ("disk is full", "store-full", _FULL),
+    ("No space left", "store-full", _FULL),
     ("disk I/O error", "store-full", "check the disk and the free space on it"),
-    ("readonly", "store-read-only", "make the file and its folder writable, or give another one with --store"),
+    ("readonly", "store-read-only", _CLOSED),
+    ("Read-only file system", "store-read-only", _CLOSED),
+    ("Permission denied", "store-read-only", _CLOSED),
     ("locked", "store-locked", "another process holds the ledger; wait for it, or give another one with --store"),
     ("unable to open", "store-unavailable", "check that the folder exists and may be written"),
     ("not a database", "store-corrupt", "this file is no kubemend ledger; give another one with --store"),
@@ -65,6 +71,9 @@ def translated(where: str) -> Iterator[None]:
         raise  # callers that rely on a constraint catch it themselves
     except (DBAPIError, OSError) as error:
         raise _translate(error, where) from error
+    except msgspec.MsgspecError as error:
+        why, hint = f"the ledger holds what this program can't read: {error}", "use the kubemend that wrote it"
+        raise StoreError(why, where=where, code="store-corrupt", hint=hint) from error
     except SQLAlchemyError as error:
         raise StoreError(f"the ledger failed: {error}", where=where) from error
 

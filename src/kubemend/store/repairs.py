@@ -8,36 +8,21 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kubemend.model.plan import Plan
 from kubemend.model.repair import NEXT, OPEN, Baseline, Repair, State, Step
 from kubemend.store import schema
 from kubemend.store.audit import append
+from kubemend.store.budget import DAY, Limits, check_limits, hold, use_approval
 from kubemend.store.clock import moment
-from kubemend.store.database import Database, IntegrityError
-from kubemend.store.errors import Held, Moved, OverBudget, UnknownRepair
+from kubemend.store.database import Database
+from kubemend.store.errors import Moved, UnknownRepair
 from kubemend.store.switch import refuse_if_paused
 
 TABLE = schema.repairs
-HOUR, DAY = 3600.0, 86400.0
 WAITING = (State.PROPOSED, State.AWAITING_APPROVAL)
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """How much may be repaired. Counted in the same transaction that starts a repair, over all processes.
-
-    attempts: repairs of one incident's fault in 24 hours. cooldown_s: seconds between the end of one repair of
-    an object and the start of the next. concurrent, per_namespace: open at once. per_hour: started in an hour.
-    """
-
-    attempts: int = 3
-    cooldown_s: float = 60.0
-    concurrent: int = 5
-    per_namespace: int = 2
-    per_hour: int = 60
 
 
 class Repairs:
@@ -81,17 +66,17 @@ class Repairs:
             now = time.time()
             await refuse_if_paused(connection)
             if approved:
-                await _use_approval(connection, repair, now)
+                await use_approval(connection, repair, now)
             if limits is not None:
-                await _check_limits(connection, repair, limits, now)
-            await _hold(connection, repair, objects)
+                await check_limits(connection, repair, limits, now)
+            await hold(connection, repair, objects)
             return await self._move(connection, repair, State.PREFLIGHT, actor=actor, why="checks begin", started=now)
 
     async def reopen(self, repair: Repair, *, objects: Iterable[str], actor: str) -> Repair:
         """Take a finished repair back into rolling back, because a person asked."""
         async with self._database.transaction() as connection:
             await refuse_if_paused(connection)
-            await _hold(connection, repair, objects)
+            await hold(connection, repair, objects)
             return await self._move(
                 connection, repair, State.ROLLING_BACK, actor=actor, why="undo asked for", undo=True
             )
@@ -161,43 +146,36 @@ class Repairs:
 
         Raises Paused when the kill switch is on and Moved when this process no longer holds the repair.
         """
-        now = time.time()
         async with self._database.transaction() as connection:
             await refuse_if_paused(connection)
-            kept = repair.steps if steps is None else steps
-            await self._change(connection, repair, {"heartbeat": now, "steps": msgspec.json.encode(kept).decode()})
-            await append(
-                connection,
-                at=now,
-                kind="intent",
-                actor=repair.actor,
-                cluster=repair.cluster,
-                repair=repair.id,
-                **request,
-            )
-        return msgspec.structs.replace(repair, steps=kept)
+            return await self._note(connection, repair, "intent", request, steps)
 
     async def outcome(self, repair: Repair, result: dict[str, Any], *, steps: tuple[Step, ...] | None = None) -> Repair:
         """Complete the record of a write with what came of it."""
-        now = time.time()
         async with self._database.transaction() as connection:
-            kept = repair.steps if steps is None else steps
-            await self._change(connection, repair, {"heartbeat": now, "steps": msgspec.json.encode(kept).decode()})
-            await append(
-                connection,
-                at=now,
-                kind="outcome",
-                actor=repair.actor,
-                cluster=repair.cluster,
-                repair=repair.id,
-                **result,
-            )
+            return await self._note(connection, repair, "outcome", result, steps)
+
+    async def _note(
+        self,
+        connection: AsyncConnection,
+        repair: Repair,
+        kind: str,
+        detail: dict[str, Any],
+        steps: tuple[Step, ...] | None,
+    ) -> Repair:
+        now, kept = time.time(), repair.steps if steps is None else steps
+        await self._change(connection, repair, {"heartbeat": now, "steps": msgspec.json.encode(kept).decode()})
+        who = {"actor": repair.actor, "cluster": repair.cluster, "repair": repair.id}
+        await append(connection, at=now, kind=kind, **who, **detail)
         return msgspec.structs.replace(repair, steps=kept)
 
     async def beat(self, repair: Repair) -> None:
-        """Say that this process still drives the repair."""
+        """Say that this process still drives the repair, whichever state it is in. Raises Moved when it doesn't."""
+        mine = (TABLE.c.id == repair.id, TABLE.c.state.in_(OPEN), TABLE.c.holder == self.holder)
         async with self._database.transaction() as connection:
-            await self._change(connection, repair, {"heartbeat": time.time()})
+            beaten = await connection.execute(update(TABLE).where(*mine).values(heartbeat=time.time()))
+            if beaten.rowcount != 1:
+                raise Moved(f"repair {repair.id} is no longer in the hands of this process", where=repair.id)
 
     async def adopt(
         self, cluster: str, dead: Callable[[str, float], bool], *, busy: Collection[str] = ()
@@ -224,6 +202,12 @@ class Repairs:
                 )
                 adopted.append(_repair(row))
         return adopted
+
+    async def knows(self, repair: str) -> bool:
+        """Whether this ledger has a repair of that id."""
+        async with self._database.transaction() as connection:
+            query = select(TABLE.c.id).where(TABLE.c.id == repair)
+            return (await connection.execute(query)).first() is not None
 
     async def get(self, repair: str) -> Repair:
         """One repair by its id."""
@@ -262,66 +246,6 @@ class Repairs:
             query = query.where(~TABLE.c.undo)
         async with self._database.transaction() as connection:
             return set((await connection.execute(query)).scalars())
-
-
-async def _use_approval(connection: AsyncConnection, repair: Repair, now: float) -> None:
-    table = schema.approvals
-    query = (
-        update(table)
-        .where(
-            table.c.repair == repair.id,
-            table.c.plan_hash == repair.plan.hash,
-            table.c.expires_at > now,
-            table.c.used_at.is_(None),
-        )
-        .values(used_at=now)
-    )
-    if (await connection.execute(query)).rowcount < 1:
-        raise Moved(
-            f"repair {repair.id} has no valid approval of this plan",
-            where=repair.id,
-            code="approval-required",
-            hint=f"kubemend approvals approve {repair.id}",
-        )
-
-
-async def _check_limits(connection: AsyncConnection, repair: Repair, limits: Limits, now: float) -> None:
-    async def count(*conditions: ColumnElement[bool]) -> int:
-        query = select(func.count()).select_from(TABLE).where(TABLE.c.cluster == repair.cluster, *conditions)
-        return int((await connection.execute(query)).scalar_one())
-
-    begun = TABLE.c.started_at.is_not(None)
-    attempts = await count(TABLE.c.fingerprint == repair.plan.fingerprint, begun, TABLE.c.started_at > now - DAY)
-    target, namespace = str(repair.plan.target), repair.plan.target.namespace
-    is_open = TABLE.c.state.in_(OPEN)
-    # What was refused, or failed before anything changed, needs no rest.
-    changed = TABLE.c.state.not_in((*OPEN, State.REFUSED, State.FAILED))
-    ended = (TABLE.c.target == target, begun, changed, TABLE.c.updated_at > now - limits.cooldown_s)
-    if attempts >= limits.attempts:
-        raise OverBudget(
-            f"{attempts} attempts at this incident in 24 h",
-            where=repair.id,
-            code="attempts-spent",
-            hint="a person should look at it",
-        )
-    for used, cap, what in (
-        (await count(*ended), 1, f"repair of {target} within {limits.cooldown_s:g} s (cooldown)"),
-        (await count(is_open), limits.concurrent, "repairs open in the cluster"),
-        (await count(is_open, TABLE.c.namespace == namespace), limits.per_namespace, f"repairs open in {namespace}"),
-        (await count(begun, TABLE.c.started_at > now - HOUR), limits.per_hour, "repairs started in the last hour"),
-    ):
-        if used >= cap:
-            raise OverBudget(
-                f"budget reached: {used} of {cap} {what}", where=repair.id, hint="wait, or fix it yourself"
-            )
-
-
-async def _hold(connection: AsyncConnection, repair: Repair, objects: Iterable[str]) -> None:
-    for name in sorted(set(objects)):
-        try:
-            await connection.execute(insert(schema.holds).values(cluster=repair.cluster, object=name, repair=repair.id))
-        except IntegrityError as error:
-            raise Held(f"another repair is at work on {name}", where=repair.id, hint="kubemend repairs") from error
 
 
 def _repair(row: RowMapping | dict[str, Any]) -> Repair:

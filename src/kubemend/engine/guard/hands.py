@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from kubemend.cluster.errors import AlreadyExists, NotFound
+from kubemend.cluster.errors import READ_BACK, AlreadyExists, ClusterError, NotFound, OutcomeUnknown
 from kubemend.cluster.reader import Reader
 from kubemend.cluster.transport import Transport
 from kubemend.cluster.writer import Writer
@@ -53,7 +53,7 @@ class Hands:
                 await self._writer.scale(
                     change.target, change.replicas, uid=change.uid, resource_version=version, dry_run=dry_run
                 )
-                return await self._reader.get(change.target)
+                return await (self._reader.get(change.target) if dry_run else self._scaled(change))
             case Evict():
                 await self._writer.evict(change.target, uid=change.uid, resource_version=version, dry_run=dry_run)
                 return {}
@@ -66,6 +66,14 @@ class Hands:
                     # The name may still be taken by the object that an earlier change of the plan deletes.
                     manifest["metadata"]["name"] += "-dry-run"
                 return await self._writer.create(manifest, dry_run=dry_run)
+
+    async def _scaled(self, change: Scale) -> Object:
+        """The object after its scale was set: the answer to that held no more than the scale."""
+        try:
+            return await self._reader.get(change.target)
+        except ClusterError as error:
+            message = f"{change.target} was scaled, but can't be read since: {error.message}"
+            raise OutcomeUnknown(message, where=error.where, hint=READ_BACK) from error
 
     async def resolved(self, change: Change, before: Object | None) -> revision.Written:
         """The change as it is written to the object in `before`: see `revision.resolved`."""
@@ -88,6 +96,10 @@ class Hands:
                 await self._writer.delete(change.target, uid=live["metadata"]["uid"], resource_version=_version(live))
             case Delete() if before is not None:
                 await self._recreate(before)
+            case Evict() if live is not None:
+                # The pod that was made since from a template that is taken back: see `succession`.
+                target = Ref("Pod", live["metadata"]["namespace"], live["metadata"]["name"])
+                await self._writer.evict(target, uid=live["metadata"]["uid"], resource_version=_version(live))
             case _:
                 return
 

@@ -7,8 +7,14 @@ from typing import Any
 from kubemend.kube.diff import without_server_fields
 from kubemend.model.plan import Change, Create
 
-CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation")
-"""Annotations that controllers and the API server keep on workloads: nobody's edit, and never ours to restore."""
+CONTROLLERS = (
+    "deployment.kubernetes.io/",
+    "deprecated.daemonset.template.generation",
+    "pv.kubernetes.io/",
+    "volume.kubernetes.io/",
+    "volume.beta.kubernetes.io/",
+)
+"""Annotations that controllers and the API server keep on workloads and claims: nobody's edit, not ours to restore."""
 
 Object = dict[str, Any]
 
@@ -20,10 +26,11 @@ def untouched(change: Change, before: Object | None, live: Object | None) -> boo
     if live is None or before is None:
         return False
     same_uid = bool(live["metadata"]["uid"] == before["metadata"]["uid"])
-    return same_uid and _authored(live) == _authored(before)
+    return same_uid and authored(live) == authored(before)
 
 
-def _authored(obj: Object) -> Object:
+def authored(obj: Object) -> Object:
+    """The object without status and without what servers and controllers set."""
     own = without_server_fields(obj)
     notes = {k: v for k, v in own["metadata"].get("annotations", {}).items() if not k.startswith(CONTROLLERS)}
     # A controller's first note makes the map, so that an empty one and none are the same.

@@ -12,7 +12,7 @@ from kubemend.cluster.errors import ClusterError, Conflict
 from kubemend.cluster.reader import Reader
 from kubemend.engine.guard.capacity import shortages
 from kubemend.engine.guard.hands import MARK, Hands, expected, permissions
-from kubemend.engine.guard.identity import untouched
+from kubemend.engine.guard.identity import authored, untouched
 from kubemend.engine.guard.ownership import owner_of
 from kubemend.engine.guard.revision import privileges
 from kubemend.kube.diff import changed
@@ -32,11 +32,15 @@ CONFLICTS = 8
 
 
 class Check(Struct, frozen=True):
-    """One question and its answer. `ok` False refuses the plan; `why` says what was seen."""
+    """One question and its answer. `ok` False refuses the plan; `why` says what was seen.
+
+    planned: of a dry run, the whole object as the server made it, by the change's index.
+    """
 
     name: str
     ok: bool
     why: str
+    planned: Mapping[int, Object] = {}
 
 
 async def checks(
@@ -57,7 +61,7 @@ async def checks(
         async for check in _permitted(change, reader):
             yield check
     for index, change in enumerate(plan.changes):
-        async for check in _dry_run(change, before[index], snapshot, hands, repair, risk=plan.risk):
+        async for check in _dry_run(index, change, before[index], snapshot, hands, repair=repair, risk=plan.risk):
             yield check
 
 
@@ -109,7 +113,7 @@ async def _permitted(change: Change, reader: Reader) -> AsyncIterator[Check]:
 
 
 async def _dry_run(
-    change: Change, before: Object | None, snapshot: Snapshot, hands: Hands, repair: str, *, risk: Risk
+    index: int, change: Change, before: Object | None, snapshot: Snapshot, hands: Hands, *, repair: str, risk: Risk
 ) -> AsyncIterator[Check]:
     name = f"server dry run of {type(change).__name__.lower()} {change.target}"
     try:
@@ -126,7 +130,8 @@ async def _dry_run(
         noop = before["spec"].get("replicas") == written.replicas
         yield Check(name, not noop, "would change nothing" if noop else "accepted")
     else:
-        yield _as_planned(name, written, before, result, repair)
+        compared = _as_planned(name, written, before, result, repair)
+        yield msgspec.structs.replace(compared, planned={index: result})
     if isinstance(change, RollBack):
         yield _privileges(change, before, result, risk)
     for shortage in _shortages(change.target, before, result, snapshot):
@@ -151,8 +156,10 @@ def _as_planned(name: str, change: Patch, before: Object, result: Object, repair
     differs = [p for p, _, _ in changed(before, result) if not _within(p, mark) and not _within(mark, p)]
     if not differs:
         return Check(name, ok=False, why="would change nothing")
-    # The server may fill in defaults below what was asked for; it may not change what was there or was asked.
-    strange = [p for p, ours, _ in changed(expected(change, before, repair), result) if ours is not None]
+    # The server may fill in defaults below what was asked for, and keep its own count of a DaemonSet's templates; it
+    # may not change what was there or was asked.
+    wanted = authored(expected(change, before, repair))
+    strange = [p for p, ours, _ in changed(wanted, authored(result)) if ours is not None]
     if strange:
         return Check(name, ok=False, why=f"the server would make something else of it at {', '.join(strange)}")
     return Check(name, ok=True, why=f"accepted; changes {', '.join(differs)}")

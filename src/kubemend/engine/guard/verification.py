@@ -12,9 +12,9 @@ from msgspec import Struct
 from kubemend.engine.guard.hands import is_marked
 from kubemend.engine.guard.health import beside, health, near
 from kubemend.engine.judge import judge
-from kubemend.kube.rollout import restarts
+from kubemend.kube.rollout import restarts, template_equal
 from kubemend.model.finding import Finding, Severity
-from kubemend.model.objects import Obj, Pod
+from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet
 from kubemend.model.plan import Create, Evict, Patch, Plan, RollBack
 from kubemend.model.repair import Baseline, Repair
 from kubemend.model.rule import Rule
@@ -106,7 +106,7 @@ def _new_fault(repair: Repair, snapshot: Snapshot, findings: Sequence[Finding], 
     target = snapshot.find(plan.target)
     if target is None:
         return None
-    fresh = {p.ref for p in snapshot.pods(target) if p.metadata.uid not in old.pods}
+    fresh = {p.ref for p in _made_since(target, snapshot, old)}
     answered, around = near(target, snapshot), beside(target, snapshot)
     spreading = {r.code for r in rules if r.spreads}
     for finding in findings:
@@ -114,17 +114,31 @@ def _new_fault(repair: Repair, snapshot: Snapshot, findings: Sequence[Finding], 
             continue
         if finding.about in fresh:
             return f"a pod made by the repair shows {finding.code}: {finding.message}"
-        ours = finding.subject in answered or (finding.code in spreading and finding.subject in around)
+        brought = finding.code in spreading and not finding.facts.get("alone")
+        ours = finding.subject in answered or (brought and finding.subject in around)
         if ours and finding.key not in old.faults:
             return f"neighbour {finding.subject} now shows {finding.code}: {finding.message}"
     return None
 
 
+def _made_since(workload: Obj, snapshot: Snapshot, old: Baseline) -> list[Pod]:
+    """The pods that the repair made: new ones, but for those of an older template, which only came late."""
+    fresh = (p for p in snapshot.pods(workload) if p.metadata.uid not in old.pods)
+    return [p for p in fresh if not _is_of_older(p, workload, snapshot)]
+
+
+def _is_of_older(pod: Pod, workload: Obj, snapshot: Snapshot) -> bool:
+    maker = snapshot.owner(pod)
+    if not isinstance(workload, Deployment) or not isinstance(maker, ReplicaSet):
+        return False
+    return not template_equal(maker.spec.template, workload.spec.template)
+
+
 def _restarted(obj: Obj, snapshot: Snapshot, repair: Repair) -> str | None:
     if isinstance(obj, Pod) and obj.metadata.uid in repair.baseline.pods:
         return None
-    for pod in snapshot.pods(obj):
-        if pod.metadata.uid not in repair.baseline.pods and restarts(pod) > 0:
+    for pod in _made_since(obj, snapshot, repair.baseline):
+        if restarts(pod) > 0:
             return f"{pod.ref} has restarted {restarts(pod)} times since the repair"
     return None
 
