@@ -1,4 +1,4 @@
-"""Builds the test bed's two programs once per version of their sources, and says where they are.
+"""Builds the test bed's programs once per version of their sources, and says where they are.
 
 A control plane as Go modules takes minutes to compile and seconds to start, so what was built is kept in
 `${XDG_CACHE_HOME:-~/.cache}/kubemend/testbed/HASH/`, where HASH is over the Go sources: any checkout with the same
@@ -20,7 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
-PROGRAMS = ("testbed", "kubectl")
+PROGRAMS = ("testbed", "kubectl", "practice")
+ALONE = frozenset({"practice"})
+"""Programs that need nothing of the system beside them: they run in images that hold nothing else."""
 _VERSION = "k8s.io/component-base/version"
 
 
@@ -75,6 +77,7 @@ def _compile(go: str, into: Path) -> None:
             built = subprocess.run(
                 [*command, "-o", str(scratch / name), f"./cmd/{name}"],
                 cwd=SOURCES,
+                env={**os.environ, "CGO_ENABLED": "0"} if name in ALONE else None,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

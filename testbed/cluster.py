@@ -12,12 +12,14 @@ from testbed.build import BuildError, build
 from testbed.nodes import running, stop_signal
 from testbed.plane import ControlPlane, PlaneError
 
+from kubemend.lab.hand import MARK
 from kubemend.model.errors import KubemendError
 
 
 async def serve(plane: ControlPlane, names: list[str], pace: float) -> None:
     """Run nodes on the control plane and say how to use it, until told to stop."""
     told = stop_signal()
+    plane.kubectl("label", "namespace", "kube-system", f"{MARK}=true")
     async with running(plane.nodes_kubeconfig, names, pace=pace):
         print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
         print(f"alias kubectl={plane.kubectl_path}   # stock kubectl; any other works too", flush=True)

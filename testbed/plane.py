@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,16 +19,31 @@ class PlaneError(Exception):
 
 
 class ControlPlane:
-    """etcd, API server, controller manager and scheduler on loopback, with an audit log of all writes.
+    """etcd, API server, controller manager and scheduler, on loopback by default, with an audit log of all writes.
 
     The programs watch the pipe to this process: they end with it, however it ends.
     """
 
-    def __init__(self, programs: Path, folder: Path, *, controllers: bool = True) -> None:
-        """`programs`: what `build.build()` returned. `folder`: new or empty; logs and certificates stay in it."""
+    def __init__(
+        self,
+        programs: Path,
+        folder: Path,
+        *,
+        controllers: bool = True,
+        within: Sequence[str] = (),
+        address: str = "127.0.0.1",
+        node: str = "",
+    ) -> None:
+        """`programs`: what `build.build()` returned. `folder`: new or empty; logs and certificates stay in it.
+
+        within: the words of a command that runs the rest of its line elsewhere. address: where the API server
+        listens. node: the name of a real node that gets credentials, in `node.kubeconfig`.
+        """
         self.folder = folder
         self.kubectl_path = programs / "kubectl"
-        self._command = [str(programs / "testbed"), "up", str(folder), "--audit"]
+        self._command = [*within, str(programs / "testbed"), "up", str(folder), "--audit", f"--address={address}"]
+        if node:
+            self._command.append(f"--node={node}")
         if not controllers:
             self._command.append("--apiserver-only")
         self._process: subprocess.Popen[str] | None = None

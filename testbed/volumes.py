@@ -18,8 +18,11 @@ ASKED = "volume.kubernetes.io/storage-provisioner"
 MADE_BY = "pv.kubernetes.io/provisioned-by"
 
 
-async def provision(api: Api) -> None:
-    """Make the default StorageClass, then a volume for each claim that asks for one, without end."""
+async def provision(api: Api, root: str = "/volumes") -> None:
+    """Make the default StorageClass, then a volume for each claim that asks for one, without end.
+
+    root: where volumes are on the nodes. A stand-in never looks there.
+    """
     with suppress(AlreadyExists):  # an earlier run of the nodes made it
         await api.create(STANDARD)
     async for change, claim in api.watch("PersistentVolumeClaim"):
@@ -28,12 +31,12 @@ async def provision(api: Api) -> None:
         if change == "DELETED":
             await _remove(api, claim)
         elif not spec(claim).get("volumeName"):
-            await _make(api, claim)
+            await _make(api, claim, root)
 
 
-async def _make(api: Api, claim: Object) -> None:
+async def _make(api: Api, claim: Object, root: str) -> None:
     with suppress(AlreadyExists):  # the claim changed again before it was bound
-        await api.create(volume(claim))
+        await api.create(volume(claim, root))
 
 
 async def _remove(api: Api, claim: Object) -> None:
@@ -42,8 +45,8 @@ async def _remove(api: Api, claim: Object) -> None:
         await api.delete(made)
 
 
-def volume(claim: Object) -> Object:
-    """The volume a claim gets: what it asks for, on no disk at all, since nothing here ever mounts it."""
+def volume(claim: Object, root: str) -> Object:
+    """The volume a claim gets: what it asks for, as a directory that the node makes when it's first wanted."""
     asked = spec(claim)
     return {
         "apiVersion": "v1",
@@ -59,7 +62,7 @@ def volume(claim: Object) -> Object:
                 "name": name(claim),
                 "uid": uid(claim),
             },
-            "hostPath": {"path": f"/volumes/{_named(claim)}"},
+            "hostPath": {"path": f"{root}/{_named(claim)}", "type": "DirectoryOrCreate"},
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": asked.get("storageClassName", ""),
             "volumeMode": asked.get("volumeMode", "Filesystem"),

@@ -83,6 +83,15 @@ def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield plane
 
 
+@pytest.fixture(scope="session")
+def real_cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The control plane with three nodes, whose pods behave as their specs would have them behave."""
+    from scenarios_ground import with_nodes
+
+    with with_nodes(control_plane):
+        yield control_plane
+
+
 @pytest.fixture
 async def practice() -> AsyncIterator[PracticeCluster]:
     """A practice cluster of the test's own: three nodes, ready, in this event loop."""

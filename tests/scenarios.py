@@ -1,231 +1,353 @@
-"""Running the scenarios of `scenarios/`: set up, break, watch `kubemend watch --auto-fix` mend, judge the end.
+"""Playing the scenarios of `scenarios/`: make healthy, break, let `kubemend watch --auto-fix` mend, judge the end.
 
-The runner sees the cluster only through stock kubectl and the program only through its command line.
+`python tests/scenarios.py --seeds 5 --on practice,plane,node --only NAME` plays them and prints the table. The runner
+sees a cluster only through stock kubectl, and the program only through its command line; what is judged is in
+`scenarios_state`.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
+import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
+import scenarios_noise as noise
+import scenarios_state as state
+from kubemend.lab.scenarios import Cast, cast, names
+from scenarios_ground import FIRST_USE, Ground, account, as_account, cli
+from scenarios_outcome import Outcome
+from scenarios_state import Key, World
+from scenarios_watch import Watcher, wait
 
-ROOT = Path(__file__).resolve().parent.parent / "scenarios"
-Kubectl = Callable[..., str]
+LIMITS = ("--max-concurrent", "40", "--max-per-hour", "10000", "--cooldown", "5")
+"""Nothing is to wait for a budget here: what is measured is the repair."""
+FARING = (*state.WORKLOADS, "Job", "Pod", "Service", "PersistentVolumeClaim")
+QUIET_S = 12.0
+"""Nothing new for so long, once everything has ended, before the end is looked at: longer than the detector sleeps."""
+SETTLE_S = 300.0
+"""Longer than any healthy state takes to come about, on a busy machine too."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    summary: str
-    control: bool
-    code: str
-    target: str
-    repairs: tuple[str, ...]
-    asks: bool
-    """The right end is a plan that waits for a person."""
+@dataclass
+class Play:
+    """One batch of scenarios on one cluster, side by side, from healthy to judged."""
+
+    ground: Ground
+    casts: Sequence[Cast]
+    folder: Path
+    seed: int = 0
+    healthy: World = field(default_factory=dict)
+    broken: World = field(default_factory=dict)
+    end: World = field(default_factory=dict)
+    broken_at: dict[str, float] = field(default_factory=dict)
+
+    def run(self, kubeconfig: Path) -> tuple[list[Outcome], list[str]]:
+        """Outcomes, and what went wrong outside of all scenarios. kubeconfig: whose rights kubemend has."""
+        self._mark("begins")
+        self.prepare()
+        self._mark("healthy")
+        earlier = len(self.ground.writes(account("fixer")))
+        watcher = Watcher.start(kubeconfig, self.folder, *LIMITS)
+        try:
+            self.break_all()
+            self._mark("broken")
+            self.await_ends(watcher)
+            self._mark("ended")
+        finally:
+            watcher.stop()
+        return self.judged(watcher, earlier)
+
+    def _mark(self, what: str) -> None:
+        """Write down how long it took to get here."""
+        with (self.folder / "stages.log").open("a") as log:
+            log.write(f"{time.time():.1f} {what}\n")
 
     @property
-    def namespace(self) -> str:
-        return f"s-{self.name}"
+    def namespaces(self) -> list[str]:
+        return [c.namespace for c in self.casts]
 
-    def file(self, name: str) -> Path | None:
-        path = ROOT / self.name / f"{name}.yaml"
-        return path if path.exists() else None
+    @property
+    def quiet(self) -> dict[str, list[Any]]:
+        return noise.neighbours(self.seed)
 
-    def deployments(self, *files: str) -> list[str]:
-        """Names of the Deployments that these files hold (the healthy state, unless told otherwise)."""
-        paths = [p for f in files or ("healthy",) if (p := self.file(f)) is not None]
-        documents = [d for p in paths for d in yaml.safe_load_all(p.read_text())]
-        return sorted({d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"})
-
-
-def load() -> list[Scenario]:
-    found = []
-    for path in sorted(ROOT.glob("*/scenario.yaml")):
-        text = yaml.safe_load(path.read_text())
-        finds = text.get("finds", {})
-        found.append(
-            Scenario(
-                name=path.parent.name,
-                summary=text["summary"],
-                control=text.get("control", False),
-                code=finds.get("code", ""),
-                target=finds.get("target", ""),
-                repairs=tuple(text.get("repairs", ())),
-                asks=text.get("asks", False),
-            )
+    def prepare(self) -> None:
+        """Bring every scenario to its healthy state, each in a namespace of its own, with its noise and its past."""
+        spaces = [*self.namespaces, *self.quiet]
+        self._apply(
+            [
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n, "labels": {"played": "true"}}}
+                for n in spaces
+            ]
         )
-    return found
+        self.ground.kubectl("apply", "-f", "-", manifest=FIRST_USE)
+        # A bare pod is refused before its namespace has a default account; controllers would try again.
+        assert wait(lambda: set(spaces) <= self._accounts(), SETTLE_S), "namespaces without a ServiceAccount"
+        still = [o for objects in self.quiet.values() for o in objects]
+        self._apply([*still, *(o for c in self.casts for o in (*c.manifests("healthy"), *noise.beside(c)))])
+        self._settle(SETTLE_S)
+        if past := [o for c in self.casts for o in c.manifests("past")]:
+            self._apply(past)
+            assert wait(lambda: self._rolling(past), SETTLE_S, every_s=0.5), "the past did not come about"
+            self._apply([o for c in self.casts if c.has("past") for o in c.manifests("healthy")])
+            self._settle(SETTLE_S)
+        self.healthy = state.world(self.ground.kubectl)
 
+    def _accounts(self) -> set[str]:
+        found = self.ground.kubectl("get", "serviceaccounts", "-A", "-o", "jsonpath={.items[*].metadata.namespace}")
+        return set(found.split())
 
-FIRST_USE = """
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: first-use}
-provisioner: lab.kubemend.dev/instant
-volumeBindingMode: WaitForFirstConsumer
-"""
+    def _apply(self, objects: Sequence[Any]) -> list[Any]:
+        """What kubectl answers when it applies these."""
+        if not objects:
+            return []
+        text = "\n---\n".join(map(json.dumps, objects))
+        answer = json.loads(self.ground.kubectl("apply", "-f", "-", "-o", "json", manifest=text))
+        return list(answer["items"]) if answer["kind"] == "List" else [answer]
 
+    def _settle(self, within_s: float) -> None:
+        """Wait until everything applied is well. What can't be said to be well or not needn't be."""
+        world: World = {}
+        wanted = [state.key_of(o) for c in self.casts for o in (*c.manifests("healthy"), *noise.beside(c))]
+        wanted += [state.key_of(o) for objects in self.quiet.values() for o in objects]
 
-def make_healthy(kubectl: Kubectl, scenarios: Sequence[Scenario]) -> None:
-    """Bring every scenario to its healthy state, each in a namespace of its own."""
-    kubectl("apply", "-f", "-", manifest=FIRST_USE)
-    for s in scenarios:
-        kubectl("create", "namespace", s.namespace)
-        kubectl("apply", "-n", s.namespace, "-f", str(s.file("healthy")))
-    for s in scenarios:
-        if (past := s.file("past")) is not None:
-            kubectl("apply", "-n", s.namespace, "-f", str(past))
-            for name in s.deployments():
-                wait = ("wait", "-n", s.namespace, f"deployment/{name}", "--timeout=60s")
-                kubectl(*wait, "--for=jsonpath={.status.updatedReplicas}=1")
-            kubectl("apply", "-n", s.namespace, "-f", str(s.file("healthy")))
-        for name in s.deployments():
-            kubectl("rollout", "status", "-n", s.namespace, f"deployment/{name}", "--timeout=90s")
+        def unsettled() -> list[Key]:
+            nonlocal world
+            world = state.world(self.ground.kubectl, state.FARING)
+            return [k for k in wanted if k.kind in FARING and not settled(world, k)]
 
+        if not wait(lambda: not unsettled(), within_s, every_s=1):
+            found = [f"{k}: {world.get(k, {}).get('status')}" for k in unsettled()]
+            raise AssertionError("\n".join(["not healthy to begin with", *found]))
 
-@dataclass
-class Watcher:
-    """`kubemend watch --auto-fix` as a process; its events by namespace, with the second they came."""
-
-    process: subprocess.Popen[str]
-    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-
-    @classmethod
-    def start(cls, kubeconfig: Path, store: Path, log: Path, *more: str) -> Watcher:
-        command = [sys.executable, "-m", "kubemend", "watch", "-A", "--auto-fix", "-o", "json"]
-        command += ["--kubeconfig", str(kubeconfig), "--store", str(store), *more]
-        with log.open("w") as errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        watcher = cls(process)
-        deadline, tick = time.monotonic() + 60, threading.Event()
-        while "watching" not in log.read_text() and time.monotonic() < deadline and process.poll() is None:
-            tick.wait(0.1)
-        threading.Thread(target=watcher._read, daemon=True).start()
-        return watcher
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.events.append((time.monotonic(), json.loads(line)))
-
-    def of(self, scenario: Scenario) -> list[tuple[float, dict[str, Any]]]:
-        return [(t, e) for t, e in list(self.events) if namespace_of(e) == scenario.namespace]
-
-    def ended(self, scenario: Scenario) -> bool:
-        ends = ("succeeded", "escalated")
-        return any(
-            e["what"] == "escalated" or (e["what"] == "repair" and (e.get("repair") or {}).get("state") in ends)
-            for _, e in self.of(scenario)
+    def _rolling(self, past: Sequence[Any]) -> bool:
+        world = state.world(self.ground.kubectl, "deployments,statefulsets,daemonsets")
+        workloads = [world[k] for o in past if (k := state.key_of(o)).kind in state.WORKLOADS]
+        return all(
+            w["status"].get("observedGeneration") == w["metadata"]["generation"] and _renewed(w) for w in workloads
         )
 
-    def stop(self) -> int:
-        self.process.terminate()
-        status = self.process.wait(60)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
+    def break_all(self) -> None:
+        """Every fault, in an order of the seed's own."""
+        order = list(self.casts)
+        if self.seed:
+            random.Random(f"order/{self.seed}").shuffle(order)
+        self.broken = dict(self.healthy)
+        for c in order:
+            self.broken_at[c.name] = time.time()
+            try:
+                applied = self._apply(c.manifests("fault"))
+            except Exception as error:
+                error.add_note(f"while breaking {c.name} with seed {c.seed}")
+                raise
+            gone = [state.named(c, d) for d in c.scenario.deletes]
+            for key in gone:
+                space = ("-n", key.namespace) if key.namespace else ()
+                self.ground.kubectl("delete", key.kind, key.name, *space)
+            self.broken = state.laid_over(self.broken, applied, gone)
 
+    def await_ends(self, watcher: Watcher) -> None:
+        """Until every fault has come to an end and nothing has happened for a while, or the time is over."""
+        began = time.monotonic()
 
-def namespace_of(event: dict[str, Any]) -> str:
-    incident = event.get("incident") or {}
-    return str(incident.get("namespace", ""))
+        def ended() -> bool:
+            spent = time.monotonic() - began
+            open_ones = [c for c in self.casts if not c.scenario.control and spent < c.scenario.within_s]
+            return watcher.process.poll() is not None or all(self._ended(watcher, c) for c in open_ones)
 
+        assert wait(ended, 3600)
+        seen, since = -1, time.monotonic()
 
-@dataclass
-class Outcome:
-    scenario: Scenario
-    broken_at: float
-    opened: list[str]
-    target: str
-    strategies: list[str]
-    states: list[str]
-    seconds_to_incident: float | None
-    seconds_to_verified: float | None
-    healthy: bool
-    told: list[str] = field(default_factory=list)
+        def quiet() -> bool:
+            nonlocal seen, since
+            if len(watcher.events) != seen:
+                seen, since = len(watcher.events), time.monotonic()
+            return time.monotonic() - since >= QUIET_S or watcher.process.poll() is not None
 
-    def wrong(self) -> list[str]:
-        """What is not as the scenario says it must be; empty when all is."""
-        s = self.scenario
-        if s.control:
-            return [f"{s.name}: a control had {self.opened} {self.states}"] * bool(self.opened or self.states)
-        found = []
-        if self.opened[:1] != [s.code]:
-            found.append(f"found {self.opened}, not {s.code} first")
-        if self.target != s.target:
-            found.append(f"would repair {self.target}, not {s.target}")
-        if not set(self.strategies) <= set(s.repairs):
-            found.append(f"chose {self.strategies}, not of {s.repairs}")
-        if not s.asks and (self.states[-1:] != ["succeeded"] or not self.healthy):
-            found.append(f"ended {self.states}, {'healthy' if self.healthy else 'not healthy'}")
-        if s.asks and self.states:
-            found.append(f"acted without asking: {self.states}")
-        return [f"{s.name}: {f}" for f in (*found, *(self.told if found else ()))]
+        wait(quiet, 60)
 
-    def line(self) -> str:
-        def secs(value: float | None) -> str:
-            return "—" if value is None else f"{value:.1f}"
+    def _ended(self, watcher: Watcher, c: Cast) -> bool:
+        events = self._events(watcher, c)
+        found = {e["incident"]["code"] for e in events if e["what"] == "opened"}
+        if not {cause.code for cause in c.scenario.causes} <= found:
+            return False
+        last = {e["incident"]["id"]: ending(e) for e in events}
+        # Where it can be mended, an escalation is no end: what keeps a strategy from a plan may go.
+        ends = {"resolved"} if c.scenario.mends else {"resolved", "escalated", "rolled_back"}
+        return all(e in ends for e in last.values())
 
-        s = self.scenario
-        return (
-            f"{s.name:<36} {','.join(self.opened) or '—':<12} {self.target or '—':<22} "
-            f"{','.join(self.strategies) or '—':<28} {','.join(self.states) or '—':<12} "
-            f"{secs(self.seconds_to_incident):>6} {secs(self.seconds_to_verified):>7} "
-            f"{'healthy' if self.healthy else 'NOT HEALTHY'}"
+    def _events(self, watcher: Watcher, c: Cast) -> list[dict[str, Any]]:
+        """What was told of it. One that changes nodes is played alone, so that all about nodes is its own."""
+        spaces = {c.namespace, ""} if c.scenario.scope == "cluster" else {c.namespace}
+        return [e for e in list(watcher.events) if e.get("incident") and e["incident"]["namespace"] in spaces]
+
+    def judged(self, watcher: Watcher, earlier: int) -> tuple[list[Outcome], list[str]]:
+        """Hold the end against the beginning."""
+        mended = [c for c in self.casts if c.scenario.mends or c.scenario.control]
+
+        def ill() -> list[str]:
+            self.end = state.world(self.ground.kubectl)
+            return [a for c in mended for a in state.ailing(c, self.healthy, self.broken, self.end)]
+
+        wait(lambda: not ill(), 20, every_s=1)
+        written = self.ground.writes(account("fixer"))[earlier:]
+        sent = Counter((w.namespace, w.name) for w in written)
+        outcomes = [self._outcome(watcher, c, sent) for c in self.casts]
+        clusterwide = [state.named(c, t.target) for c in self.casts for t in c.scenario.causes]
+        clusterwide += [state.key_of(o) for c in self.casts for o in c.manifests("fault")]
+        outside = state.elsewhere(set(self.namespaces), self.broken, self.end, spared=clusterwide)
+        known = {*self.namespaces, *("" for c in self.casts if c.scenario.scope == "cluster")}
+        strays = [e for e in watcher.events if e["what"] == "opened" and e["incident"]["namespace"] not in known]
+        outside += [f"false alarm: {e['text']}" for e in strays]
+        records = json.loads(cli("audit", "--store", str(watcher.store), "-o", "json", "--limit", "100000"))
+        intents = Counter(_target(r["detail"]["change"]) for r in records if r["kind"] == "intent")
+        outside += [f"written without an intent: {w}" for w in sent - intents]
+        outside += [f"an intent never sent: {w}" for w in intents - sent]
+        return outcomes, outside
+
+    def _outcome(self, watcher: Watcher, c: Cast, sent: Counter[tuple[str, str]]) -> Outcome:
+        events = self._events(watcher, c)
+        opened = [e for e in events if e["what"] == "opened"]
+        repaired = [e for e in events if e["what"] == "repair"]
+        plans = [e["repair"]["plan"] for e in events if e["what"] == "planned"]
+        verified = [e for e in repaired if e["repair"]["state"] == "succeeded"]
+
+        def after(found: list[Any], which: int) -> float | None:
+            return max(0.0, _moment(found[which]["at"]) - self.broken_at[c.name]) if found else None
+
+        return Outcome(
+            cast=c,
+            opened=[e["incident"]["code"] for e in opened],
+            targets=["/".join((p["target"]["kind"], p["target"]["name"])) for p in plans],
+            strategies=[p["strategy"] for p in plans],
+            states=[e["repair"]["state"] for e in repaired],
+            escalated=[e["text"] for e in events if e["what"] == "escalated"],
+            seconds_to_incident=after(opened, 0),
+            seconds_to_verified=after(verified, -1),
+            ailing=state.ailing(c, self.healthy, self.broken, self.end),
+            harm=state.harm(c, self.healthy, self.broken, self.end),
+            writes=sum(n for (namespace, _), n in sent.items() if namespace == c.namespace),
+            told=[f"    {e['what']}: {e['text']}" for e in events],
         )
 
+    def clean(self) -> None:
+        """Take everything away that this batch brought, and give nodes back what they were."""
+        nodes = [k for k in self.broken if k.kind == "Node"]
+        now = state.world(self.ground.kubectl)
+        for key in nodes:
+            if not state.same(self.healthy[key], now[key]) or _marks(self.healthy[key]) != _marks(now[key]):
+                self._restore(self.healthy[key], now[key])
+        for c in self.casts:
+            applied = [state.key_of(o) for part in ("healthy", "past", "fault") for o in c.manifests(part)]
+            for key in {k for k in applied if not k.namespace and k.kind != "Node"}:
+                self.ground.kubectl("delete", key.kind, key.name, "--ignore-not-found")
+        self.ground.kubectl("delete", "namespace", "-l", "played=true", "--timeout=180s")
 
-def play(kubectl: Kubectl, watcher: Watcher, scenarios: Sequence[Scenario], *, within_s: float) -> list[Outcome]:
-    """Break everything, wait until every fault has come to an end, and look at what is there then."""
-    broken: dict[str, float] = {}
-    for s in scenarios:
-        broken[s.name] = time.monotonic()
-        if (fault := s.file("fault")) is not None:
-            kubectl("apply", "-n", s.namespace, "-f", str(fault))
-    deadline = time.monotonic() + within_s
-    faults = [s for s in scenarios if not s.control]
-    tick = threading.Event()
-    while not all(watcher.ended(s) for s in faults) and time.monotonic() < deadline and watcher.process.poll() is None:
-        tick.wait(0.2)
-    return [outcome(kubectl, watcher, s, broken[s.name]) for s in scenarios]
+    def _restore(self, was: Any, now: Any) -> None:
+        marks = dict.fromkeys(_marks(now) - _marks(was))
+        had, has = (o["metadata"].get("labels") or {} for o in (was, now))
+        labels = {**dict.fromkeys(has), **had}
+        spec = {"unschedulable": was["spec"].get("unschedulable"), "taints": was["spec"].get("taints")}
+        body = {"metadata": {"labels": labels, "annotations": marks}, "spec": spec}
+        self.ground.kubectl("patch", "node", was["metadata"]["name"], "--type=merge", "-p", json.dumps(body))
 
 
-def outcome(kubectl: Kubectl, watcher: Watcher, s: Scenario, broken_at: float) -> Outcome:
-    events = watcher.of(s)
-    opened = [(t, e) for t, e in events if e["what"] == "opened"]
-    repaired = [(t, e) for t, e in events if e["what"] == "repair"]
-    plans = [e["repair"]["plan"] for _, e in events if e["what"] == "planned"]
-    verified = [t for t, e in repaired if e["repair"]["state"] == "succeeded"]
-    return Outcome(
-        scenario=s,
-        broken_at=broken_at,
-        opened=[e["incident"]["code"] for _, e in opened],
-        target="/".join((plans[0]["target"]["kind"], plans[0]["target"]["name"])) if plans else "",
-        strategies=[p["strategy"] for p in plans],
-        states=[e["repair"]["state"] for _, e in repaired],
-        seconds_to_incident=opened[0][0] - broken_at if opened else None,
-        seconds_to_verified=verified[0] - broken_at if verified else None,
-        healthy=is_healthy(kubectl, s),
-        told=[f"    {e['what']}: {e['text']}" for _, e in events],
+def settled(world: World, key: Key) -> bool:
+    """Whether a healthy object has come about. A claim may wait for its consumer; a Job may go on, or be suspended."""
+    obj = world.get(key)
+    if obj is None:
+        return False
+    if obj.get("spec", {}).get("paused"):
+        return True
+    if key.kind == "Job":
+        started = obj["spec"].get("suspend") or obj.get("status", {}).get("ready", 0) > 0
+        return bool(started) or state.has(obj, "Complete") or state.has(obj, "Failed")
+    if key.kind == "Service":
+        return state.served(world, key) or not _has_ready_pods(world, key)
+    if key.kind == "PersistentVolumeClaim":
+        return True
+    return state.fares(world, key) is not False
+
+
+def _has_ready_pods(world: World, service: Key) -> bool:
+    selector = (world[service]["spec"].get("selector") or {}).items()
+    pods = (o for k, o in world.items() if k.kind == "Pod" and k.namespace == service.namespace)
+    return bool(selector) and any(
+        selector <= (p["metadata"].get("labels") or {}).items() and state.has(p, "Ready") for p in pods
     )
 
 
-def is_healthy(kubectl: Kubectl, s: Scenario) -> bool:
-    """Every Deployment of the scenario complete, with the replicas it asks for."""
-    for name in s.deployments("healthy", "fault"):
-        text = kubectl("get", "deployment", name, "-n", s.namespace, "-o", "json")
-        found = json.loads(text)
-        wanted, status = found["spec"]["replicas"], found["status"]
-        ready = (status.get("availableReplicas", 0), status.get("updatedReplicas", 0), status.get("replicas", 0))
-        if ready != (wanted, wanted, wanted) or status.get("observedGeneration") != found["metadata"]["generation"]:
-            return False
-    return True
+def _renewed(workload: Any) -> bool:
+    status = workload["status"]
+    return bool(status.get("updatedReplicas") or status.get("updatedNumberScheduled")) or not workload["spec"].get(
+        "replicas", 1
+    )
+
+
+def _marks(node: Any) -> set[str]:
+    return {k for k in node["metadata"].get("annotations") or {} if k.startswith("lab.kubemend.dev/")}
+
+
+def ending(event: dict[str, Any]) -> str:
+    """What an event says of where its incident has got to."""
+    if event["what"] == "repair":
+        return str(event["repair"]["state"])
+    return str(event["what"])
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _target(change: dict[str, Any]) -> tuple[str, str]:
+    return change["target"]["namespace"], change["target"]["name"]
+
+
+def casts_for(ground: str, seed: int, nodes: Sequence[str], only: Iterable[str] = ()) -> list[Cast]:
+    """The scenarios that are meant for a kind of cluster, as one seed has them."""
+    wanted = set(only)
+    unknown = wanted - set(names())
+    assert not unknown, f"there is no scenario {', '.join(sorted(unknown))}"
+    found = [cast(n, seed, nodes=nodes) for n in names() if not wanted or n in wanted]
+    return [c for c in found if ground in c.scenario.clusters]
+
+
+def play_seed(
+    ground: Ground, seed: int, folder: Path, *, only: Iterable[str] = (), tell: Callable[[str], object] = str
+) -> tuple[list[Outcome], list[str]]:
+    """All scenarios with one seed: those that change nodes one after another, then all others side by side.
+
+    tell: called with what came of each, as soon as that is known.
+    """
+    nodes = ground.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
+    casts = casts_for(ground.name, seed, nodes, only)
+    kubeconfig = as_account(ground, "fixer", folder)
+    alone = [[c] for c in casts if c.scenario.scope == "cluster"]
+    together = [c for c in casts if c.scenario.scope != "cluster"]
+    outcomes: list[Outcome] = []
+    outside: list[str] = []
+    for number, batch in enumerate([*alone, *([together] if together else [])]):
+        place = folder / f"{ground.name}-{seed}-{number}"
+        place.mkdir()
+        play = Play(ground, batch, place, seed)
+        ended, wrong = play.run(kubeconfig)
+        outcomes += ended
+        outside += wrong
+        for line in (*(o.line() for o in ended), *(w for o in ended for w in o.wrong()), *wrong):
+            tell(f"{line}\n")
+        play.clean()
+    return outcomes, outside
+
+
+if __name__ == "__main__":
+    from scenarios_score import main
+
+    with suppress(KeyboardInterrupt):
+        raise SystemExit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from kubemend.cluster.reader import Reader
     from kubemend.engine.policy import Policy
     from kubemend.lab.cluster import PracticeCluster
+    from kubemend.lab.hand import Hand
+    from kubemend.lab.scenarios import Cast
+    from kubemend.store.budget import Limits
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
-    from kubemend.surfaces.cli.wiring import Bench, Practice, Seat, Tell
+    from kubemend.surfaces.cli.wiring import Bench, Exercise, Practice, Seat, Tell
 
 # Imports below are made where they are needed: a command pays for the rooms it uses, and `--help` for none.
 # ruff: noqa: PLC0415
@@ -38,6 +41,19 @@ class Playground:
     async def create(self, manifest: dict[str, Any]) -> None:
         """Create an object from outside of kubemend."""
         await self._cluster.api.create(manifest)
+
+
+class Exercises:
+    """A cluster for practice as `lab break` sees it."""
+
+    def __init__(self, hand: Hand, nodes: list[str]) -> None:
+        self._hand, self.nodes = hand, nodes
+
+    async def stage(self, cast: Cast, tell: Callable[[str], None]) -> None:
+        """Make a scenario healthy and break it."""
+        from kubemend.lab.breaking import stage
+
+        await stage(self._hand, cast, tell)
 
 
 class Rooms:
@@ -55,7 +71,7 @@ class Rooms:
 
     @asynccontextmanager
     async def bench(
-        self, access: Access, *, scope: str | None, tell: Tell, patience_s: float = 8.0
+        self, access: Access, *, scope: str | None, tell: Tell, patience_s: float = 8.0, limits: Limits | None = None
     ) -> AsyncIterator[Bench]:
         """A cluster to mend: reader, ledger, watch cache and guard, closed in the opposite order."""
         from kubemend.cluster.reader import Reader
@@ -67,7 +83,7 @@ class Rooms:
         from kubemend.surfaces.cli.blind import refuse_blind
         from kubemend.surfaces.cli.wiring import Bench, Seat
 
-        connection, policy = _connection(access), _policy(access)
+        connection, policy = _connection(access), _policy(access, limits)
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(connection.open())
             reader = Reader(transport)
@@ -108,6 +124,16 @@ class Rooms:
                 yield Playground(cluster, path)
 
     @asynccontextmanager
+    async def exercise(self, place: Place, *, anyway: bool) -> AsyncIterator[Exercise]:
+        """A cluster to break something in, and no other way to it than the lab's own hand."""
+        from kubemend.lab.hand import take
+
+        connection = _connection(place)
+        async with connection.open() as transport:
+            hand = await take(transport, connection.name, anyway=anyway)
+            yield Exercises(hand, await hand.names("Node"))
+
+    @asynccontextmanager
     async def ledger(self, store: Path | None) -> AsyncIterator[Ledger]:
         """The ledger alone."""
         from kubemend.store.ledger import open_ledger
@@ -134,12 +160,12 @@ def _connection(place: Place) -> Connection:
     return connect(kubeconfig=place.kubeconfig, context=place.context, namespace=place.namespace)
 
 
-def _policy(access: Access) -> Policy:
+def _policy(access: Access, limits: Limits | None) -> Policy:
     from kubemend.engine.policy import Mode, Policy
+    from kubemend.store.budget import Limits
 
-    if access.auto_fix:
-        return Policy(mode=Mode.AUTO_FIX)
-    return Policy(mode=Mode.ALLOW_CHANGES if access.allow_changes else Mode.READ_ONLY)
+    mode = Mode.ALLOW_CHANGES if access.allow_changes else Mode.READ_ONLY
+    return Policy(mode=Mode.AUTO_FIX if access.auto_fix else mode, limits=limits or Limits())
 
 
 async def _reach(reader: Reader, namespace: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +44,7 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         capsys.readouterr()
         status = run([str(a) for a in arguments])
         said = capsys.readouterr()
-        # Python 3.11 forgets a socket whose TLS connection is cancelled before it has begun (all watches are, when a
-        # command is done at once). A program that ends has it closed by the system; here it is collected in peace.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        gc.collect()  # what a command leaves open is told here, as its own
         return Ran(status, said.out, said.err)
 
     return call

@@ -10,8 +10,8 @@ from kubemend.model.access import Risk
 from kubemend.model.plan import Patch, Plan, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import State, Step
+from kubemend.store.budget import Limits
 from kubemend.store.ledger import open_ledger
-from kubemend.store.repairs import Limits
 
 WEB = Ref("Deployment", "shop", "web", "apps")
 BODY = {"spec": {"replicas": 2}}

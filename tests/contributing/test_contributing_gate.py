@@ -26,3 +26,14 @@ def test_only_the_writer_sends_changes_to_a_cluster():
 
 def test_a_send_elsewhere_would_be_seen():
     assert senders("async def f(t):\n    await t.send('DELETE', '/x')") == ["write"]
+
+
+def test_in_the_lab_only_the_hand_of_lab_break_sends_changes():
+    lab = SOURCE / "lab"
+    found = {str(p.relative_to(lab)): s for p in lab.rglob("*.py") if "write" in (s := senders(p.read_text()))}
+    assert found == {"hand.py": ["write", "write"]}
+
+
+def test_only_the_app_takes_that_hand():
+    takers = [str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*.py") if "lab.hand import take" in p.read_text()]
+    assert takers == ["app.py"]

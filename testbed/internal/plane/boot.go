@@ -35,7 +35,7 @@ func (p *plane) boot(ctx context.Context) error {
 	if err := p.spawn("etcd", p.etcd()); err != nil {
 		return err
 	}
-	if err := p.await(ctx, "etcd", func(ctx context.Context) error { return dial(ctx, address(p.client)) }); err != nil {
+	if err := p.await(ctx, "etcd", func(ctx context.Context) error { return dial(ctx, address(loopback, p.client)) }); err != nil {
 		return err
 	}
 	if err := p.spawn("kube-apiserver", p.apiserver()); err != nil {

@@ -24,11 +24,11 @@ func read(t *testing.T, dir, name string) *x509.Certificate {
 
 func TestEachCertificateIsTrustedByItsOwnAuthorityOnly(t *testing.T) {
 	dir := t.TempDir()
-	if err := writePKI(dir, "https://127.0.0.1:1"); err != nil {
+	if err := (layout{dir: dir, host: loopback, port: 1, node: "one"}).writePKI(); err != nil {
 		t.Fatal(err)
 	}
 	issued := map[string][]string{
-		"ca":             {"admin", "nodes", "controller-manager", "scheduler", "apiserver", "apiserver-kubelet-client", "kubelet"},
+		"ca":             {"admin", "nodes", "controller-manager", "scheduler", "node", "apiserver", "apiserver-kubelet-client", "kubelet"},
 		"etcd-ca":        {"etcd", "apiserver-etcd-client"},
 		"front-proxy-ca": {"front-proxy-client"},
 	}
@@ -96,7 +96,7 @@ func TestAClientCertificateIsNoServerCertificate(t *testing.T) {
 
 func TestKeysAreReadableByTheirOwnerOnly(t *testing.T) {
 	dir := t.TempDir()
-	if err := writePKI(dir, "https://127.0.0.1:1"); err != nil {
+	if err := (layout{dir: dir, host: loopback, port: 1, node: "one"}).writePKI(); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"pki/ca.key", "pki/service-account.key", "admin.kubeconfig"} {
@@ -107,5 +107,21 @@ func TestKeysAreReadableByTheirOwnerOnly(t *testing.T) {
 		if info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v", name, info.Mode())
 		}
+	}
+}
+
+func TestARealNodeGetsTheRightsOfANodeAndNoMore(t *testing.T) {
+	dir := t.TempDir()
+	l := layout{dir: dir, host: loopback, node: "one"}
+	if err := l.writePKI(); err != nil {
+		t.Fatal(err)
+	}
+	subject := read(t, dir, "node").Subject
+	if subject.CommonName != "system:node:one" || len(subject.Organization) != 1 || subject.Organization[0] != "system:nodes" {
+		t.Errorf("it is %v", subject)
+	}
+	l.node = ""
+	if _, ok := l.users()["node"]; ok {
+		t.Error("there is a node's user without a node")
 	}
 }

@@ -28,11 +28,13 @@ rules:
 // layout names the files and ports of one control plane.
 type layout struct {
 	dir                    string
+	host                   string
+	node                   string
 	port, client, peerPort int
 	audit                  bool
 }
 
-func (l layout) server() string             { return "https://" + address(l.port) }
+func (l layout) server() string             { return "https://" + address(l.host, l.port) }
 func (l layout) kubeconfig(u string) string { return filepath.Join(l.dir, u+".kubeconfig") }
 func (l layout) log(name string) string     { return filepath.Join(l.dir, "logs", name+".log") }
 func (l layout) data() string               { return filepath.Join(l.dir, "etcd") }
@@ -50,7 +52,7 @@ func (l layout) writeAuditPolicy() error {
 
 // etcd does not wait for the disk: the data ends with the test bed.
 func (l layout) etcd() []string {
-	client, peer := "https://"+address(l.client), "https://"+address(l.peerPort)
+	client, peer := "https://"+address(loopback, l.client), "https://"+address(loopback, l.peerPort)
 	return []string{
 		"--name=testbed",
 		"--data-dir=" + l.data(),
@@ -72,13 +74,12 @@ func (l layout) etcd() []string {
 	}
 }
 
-// apiserver has no endpoint reconciler: Endpoints may not hold a loopback
-// address, and it would only log the refusal again and again.
+// apiserver has no endpoint reconciler on loopback: Endpoints may not hold
+// such an address, and it would only log the refusal again and again.
 func (l layout) apiserver() []string {
 	flags := []string{
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none",
+		"--bind-address=" + l.host,
+		"--advertise-address=" + l.host,
 		fmt.Sprintf("--secure-port=%d", l.port),
 		"--tls-cert-file=" + l.cert("apiserver"),
 		"--tls-private-key-file=" + l.key("apiserver"),
@@ -91,7 +92,7 @@ func (l layout) apiserver() []string {
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-signing-key-file=" + l.key("service-account"),
 		"--service-account-key-file=" + l.key("service-account"),
-		"--etcd-servers=https://" + address(l.client),
+		"--etcd-servers=https://" + address(loopback, l.client),
 		"--etcd-cafile=" + l.cert("etcd-ca"),
 		"--etcd-certfile=" + l.cert("apiserver-etcd-client"),
 		"--etcd-keyfile=" + l.key("apiserver-etcd-client"),
@@ -107,6 +108,9 @@ func (l layout) apiserver() []string {
 		"--proxy-client-cert-file=" + l.cert("front-proxy-client"),
 		"--proxy-client-key-file=" + l.key("front-proxy-client"),
 		"--enable-aggregator-routing=true",
+	}
+	if l.host == loopback {
+		flags = append(flags, "--endpoint-reconciler-type=none")
 	}
 	if l.audit {
 		flags = append(flags, "--audit-policy-file="+l.auditPolicy(), "--audit-log-path="+l.auditLog())

@@ -8,14 +8,21 @@ import (
 	"path/filepath"
 )
 
-// Subjects with a kubeconfig of their own, so that RBAC and the audit log can
-// tell them apart. `nodes` is what node stand-ins work as: a test that asks
-// the audit log who changed what can leave them out by name.
-var users = map[string]leaf{
-	"admin":              {name: "kubernetes-admin", group: "system:masters"},
-	"nodes":              {name: "node-stand-ins", group: "system:masters"},
-	"controller-manager": {name: "system:kube-controller-manager"},
-	"scheduler":          {name: "system:kube-scheduler"},
+// users are the subjects with a kubeconfig of their own, so that RBAC and the
+// audit log can tell them apart. `nodes` is what node stand-ins work as: a test
+// that asks the audit log who changed what can leave them out by name. `node`
+// is the one real node, with no more rights than the node authorizer gives it.
+func (l layout) users() map[string]leaf {
+	users := map[string]leaf{
+		"admin":              {name: "kubernetes-admin", group: "system:masters"},
+		"nodes":              {name: "node-stand-ins", group: "system:masters"},
+		"controller-manager": {name: "system:kube-controller-manager"},
+		"scheduler":          {name: "system:kube-scheduler"},
+	}
+	if l.node != "" {
+		users["node"] = leaf{name: "system:node:" + l.node, group: "system:nodes"}
+	}
+	return users
 }
 
 // serviceAddress is the first address of the service range, which the
@@ -25,26 +32,25 @@ const (
 	serviceAddress = "10.96.0.1"
 )
 
-var (
-	loopback  = []string{"localhost", "127.0.0.1"}
-	apiServer = leaf{name: "kube-apiserver", hosts: append([]string{"kubernetes.default.svc", serviceAddress}, loopback...)}
-	kubelet   = leaf{name: "kubelet", hosts: loopback}
-)
+// loopback is where everything listens that is told nothing else.
+const loopback = "127.0.0.1"
 
-// writePKI makes every key and certificate of one control plane in dir/pki,
-// and a kubeconfig per user in dir. The cluster, etcd and the front proxy each
-// have an authority of their own: a cluster user's certificate must open
-// neither etcd nor the right to speak for other users.
-func writePKI(dir, server string) error {
+// writePKI makes every key and certificate of one control plane in its pki
+// folder, and a kubeconfig per user above it. The cluster, etcd and the front
+// proxy each have an authority of their own: a cluster user's certificate must
+// open neither etcd nor the right to speak for other users.
+func (l layout) writePKI() error {
 	made := map[string]pair{}
+	users := l.users()
+	local := []string{"localhost", loopback}
 	issuers := map[string]map[string]leaf{
 		"ca": {
-			"apiserver":                apiServer,
+			"apiserver":                {name: "kube-apiserver", hosts: append(local, l.host, "kubernetes.default.svc", serviceAddress)},
 			"apiserver-kubelet-client": {name: "kube-apiserver-kubelet-client"},
-			"kubelet":                  kubelet,
+			"kubelet":                  {name: "kubelet", hosts: append(local, l.host)},
 		},
 		"etcd-ca": {
-			"etcd":                  {name: "etcd", hosts: loopback},
+			"etcd":                  {name: "etcd", hosts: local},
 			"apiserver-etcd-client": {name: "kube-apiserver-etcd-client"},
 		},
 		"front-proxy-ca": {
@@ -66,9 +72,9 @@ func writePKI(dir, server string) error {
 		files["pki/"+name+".crt"], files["pki/"+name+".key"] = p.cert, p.key
 	}
 	for user := range users {
-		files[user+".kubeconfig"] = []byte(kubeconfig(server, user, made["ca"].cert, made[user]))
+		files[user+".kubeconfig"] = []byte(kubeconfig(l.server(), user, made["ca"].cert, made[user]))
 	}
-	return writeFiles(dir, files)
+	return writeFiles(l.dir, files)
 }
 
 // issueAll makes an authority and what it issues.

@@ -34,7 +34,7 @@ func freePorts(n int) ([]int, error) {
 			return ports, nil
 		}
 		port := lowestPort + rand.IntN(upTo-lowestPort)
-		if l, err := net.Listen("tcp", address(port)); err == nil {
+		if l, err := net.Listen("tcp", address(loopback, port)); err == nil {
 			held = append(held, l)
 			ports = append(ports, port)
 		}
@@ -43,16 +43,16 @@ func freePorts(n int) ([]int, error) {
 }
 
 // portFree tells why a port that was asked for can't be had.
-func portFree(port int) error {
-	l, err := net.Listen("tcp", address(port))
+func portFree(host string, port int) error {
+	l, err := net.Listen("tcp", address(host, port))
 	if err != nil {
 		return fmt.Errorf("port %d is not free: %w", port, err)
 	}
 	return l.Close()
 }
 
-func address(port int) string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+func address(host string, port int) string {
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 func firstEphemeral() int {

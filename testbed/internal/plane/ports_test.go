@@ -19,7 +19,7 @@ func TestFreePortsAreDistinctFreeAndBelowTheKernelsOwn(t *testing.T) {
 		if port < lowestPort || port >= firstEphemeral() {
 			t.Errorf("%d is outside %d..%d", port, lowestPort, firstEphemeral())
 		}
-		if err := portFree(port); err != nil {
+		if err := portFree(loopback, port); err != nil {
 			t.Error(err)
 		}
 	}
@@ -34,7 +34,7 @@ func TestAPortInUseIsSaidToBeSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	if err := portFree(taken.Addr().(*net.TCPAddr).Port); err == nil {
+	if err := portFree(loopback, taken.Addr().(*net.TCPAddr).Port); err == nil {
 		t.Error("it is said to be free")
 	}
 }

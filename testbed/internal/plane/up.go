@@ -24,8 +24,8 @@ const bootLimit = 150 * time.Second
 
 const usage = `usage: testbed up DIR [flags]
 
-Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler on
-127.0.0.1, prints one line of JSON when they serve, and stops them on SIGTERM,
+Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler, all
+of them on 127.0.0.1 unless told otherwise, prints one line of JSON when they serve, and stops them on SIGTERM,
 SIGINT, or when standard input is a pipe that closes.
 
 `
@@ -78,6 +78,8 @@ func parse(args []string, errors io.Writer) (options, error) {
 	flags := pflag.NewFlagSet("up", pflag.ContinueOnError)
 	flags.SetOutput(errors)
 	flags.Usage = func() { fmt.Fprint(errors, usage, flags.FlagUsages()) }
+	flags.StringVar(&o.host, "address", loopback, "where the API server listens")
+	flags.StringVar(&o.node, "node", "", "write DIR/node.kubeconfig for a node of this name")
 	flags.IntVar(&o.port, "port", 0, "port of the API server (default: a free one)")
 	flags.BoolVar(&o.audit, "audit", false, "keep an audit log of all writes in DIR/audit.log")
 	flags.BoolVar(&o.apiserverOnly, "apiserver-only", false, "no controllers and no scheduler")
@@ -142,13 +144,13 @@ func (o *options) prepare() error {
 	o.client, o.peerPort = ports[0], ports[1]
 	if o.port == 0 {
 		o.port = ports[2]
-	} else if err := portFree(o.port); err != nil {
+	} else if err := portFree(o.host, o.port); err != nil {
 		return err
 	}
 	if err := o.writeAuditPolicy(); err != nil {
 		return err
 	}
-	return writePKI(o.dir, o.server())
+	return o.writePKI()
 }
 
 func isPipe(f *os.File) bool {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kubemend.kube.scheduling.node import Misfit, selects
 from kubemend.kube.selectors import matches
@@ -73,28 +74,127 @@ def affinity_misfit(  # noqa: PLR0917 (the scheduler's own inputs, each of anoth
     *,
     namespaces: Mapping[str, Labels] | None = None,
 ) -> tuple[Misfit, ...]:
-    """Every reason why the pods already there keep a new pod with these `labels` off `node`; empty when none does.
+    """Every reason why the pods already there keep a new pod off one node: see `Neighbours`."""
+    return Neighbours(pod_spec, namespace, labels, nodes, pods, namespaces=namespaces).misfits(node)
+
+
+class Neighbours:
+    """What the pods already there mean for a new pod with these `labels`: reckoned once, then asked node by node.
 
     Follows the filters InterPodAffinity (the anti-affinity of existing pods included) and PodTopologySpread with
     its defaults (node affinity honoured, taints ignored, no minDomains: the fields that change these aren't read).
     nodes and pods: all of the cluster; a pod without a node, or Succeeded or Failed, holds no place.
     namespaces: labels per namespace; without them a namespace selector sees each namespace's name only.
-    Raises `SelectorError` for a selector that the API server would have refused.
     """
-    by_name = {n.name: n for n in nodes}
-    placed = [
-        (p, by_name[p.spec.node_name])
-        for p in pods
-        if p.spec.node_name in by_name and p.status.phase not in ("Succeeded", "Failed")
-    ]
-    world = _World(list(by_name.values()), placed, namespaces or {})
-    pod = _Incoming(pod_spec, namespace, labels)
-    return (
-        *_affinity(pod, world, node),
-        *_anti_affinity(pod, world, node),
-        *_unwelcome(pod, world, node),
-        *_spread(pod, world, node),
-    )
+
+    def __init__(
+        self,
+        pod_spec: PodSpec,
+        namespace: str,
+        labels: Labels,
+        nodes: Iterable[Node],
+        pods: Iterable[Pod],
+        *,
+        namespaces: Mapping[str, Labels] | None = None,
+    ) -> None:
+        by_name = {n.name: n for n in nodes}
+        placed = [
+            (p, by_name[p.spec.node_name])
+            for p in pods
+            if p.spec.node_name in by_name and p.status.phase not in ("Succeeded", "Failed")
+        ]
+        self._world = _World(list(by_name.values()), placed, namespaces or {})
+        self._pod = _Incoming(pod_spec, namespace, labels)
+
+    def misfits(self, node: Node) -> tuple[Misfit, ...]:
+        """Every reason why the pods keep the new one off `node`; empty when none does.
+
+        Raises `SelectorError` for a selector that the API server would have refused.
+        """
+        return (*self._affinity(node), *self._anti_affinity(node), *self._unwelcome(node), *self._spread(node))
+
+    def _affinity(self, node: Node) -> Iterator[Misfit]:
+        """Each term's domain must hold a pod matching all terms; the first of a series that wants its like may go."""
+        terms, counts, first = self._wished
+        for term in terms:
+            domain = _domain(node, term.topology_key)
+            if domain is None:
+                yield Misfit("pod-affinity", f"the node lacks the label {term.topology_key}")
+            elif not counts[domain] and not first:
+                yield Misfit("pod-affinity", f"no pod that the pod wants to be with runs in {_place(domain)}")
+
+    @cached_property
+    def _wished(self) -> tuple[tuple[_Term, ...], Counter[Domain], bool]:
+        """The affinity terms, how many pods match them all in each domain, and whether the pod is the first of such."""
+        terms, world = _required(self._pod, anti=False), self._world
+        counts: Counter[Domain] = Counter()
+        for pod, place in world.placed if terms else ():
+            if all(world.selected(t, pod) for t in terms):
+                counts.update(d for t in terms if (d := _domain(place, t.topology_key)) is not None)
+        return terms, counts, not counts and all(world.selected(t, self._pod) for t in terms)
+
+    def _anti_affinity(self, node: Node) -> Iterator[Misfit]:
+        for term, met in self._shunned:
+            domain = _domain(node, term.topology_key)
+            if domain is not None and (pod := met.get(domain)) is not None:
+                detail = f"the pod keeps away from {pod.namespace}/{pod.name} in {_place(domain)}"
+                yield Misfit("pod-anti-affinity", detail)
+
+    @cached_property
+    def _shunned(self) -> list[tuple[_Term, dict[Domain, Pod]]]:
+        """For each anti-affinity term the first pod that it selects in each domain."""
+        found = []
+        for term in _required(self._pod, anti=True):
+            met: dict[Domain, Pod] = {}
+            for pod, place in self._world.placed:
+                domain = _domain(place, term.topology_key)
+                if domain is not None and domain not in met and self._world.selected(term, pod):
+                    met[domain] = pod
+            found.append((term, met))
+        return found
+
+    def _unwelcome(self, node: Node) -> Iterator[Misfit]:
+        """The first pod already there that doesn't want the incoming one near."""
+        keys, first = self._repelled
+        here = [(*first[d], d) for k in keys if (d := _domain(node, k)) is not None and d in first]
+        if here:
+            _, pod, domain = min(here, key=lambda h: h[0])
+            detail = f"{pod.namespace}/{pod.name} keeps such pods away from {_place(domain)}"
+            yield Misfit("pod-anti-affinity", detail)
+
+    @cached_property
+    def _repelled(self) -> tuple[tuple[str, ...], dict[Domain, tuple[tuple[int, int], Pod]]]:
+        """The topology keys of the terms that keep the pod away, and for each domain the first pod with its rank."""
+        first: dict[Domain, tuple[tuple[int, int], Pod]] = {}
+        for i, (pod, place) in enumerate(self._world.placed):
+            for j, term in enumerate(_required(pod, anti=True)):
+                domain = _domain(place, term.topology_key)
+                if domain is not None and domain not in first and self._world.selected(term, self._pod):
+                    first[domain] = ((i, j), pod)
+        return tuple(sorted({d[0] for d in first})), first
+
+    def _spread(self, node: Node) -> Iterator[Misfit]:
+        for constraint, counts in self._spreads:
+            domain = _domain(node, constraint.topology_key)
+            if domain is None:
+                yield Misfit("topology-spread", f"the node lacks the label {constraint.topology_key}")
+                continue
+            own = matches(constraint.label_selector, self._pod.labels)
+            skew = counts.get(domain[1], 0) - min(counts.values(), default=0) + own
+            if skew > constraint.max_skew:
+                detail = f"{_place(domain)} would be {skew} pods ahead, {constraint.max_skew} allowed"
+                yield Misfit("topology-spread", detail)
+
+    @cached_property
+    def _spreads(self) -> list[tuple[TopologySpreadConstraint, dict[str, int]]]:
+        """Each hard constraint with its matching pods by domain (`podtopologyspread/filtering.go`)."""
+        spec = self._pod.spec
+        hard = [c for c in spec.topology_spread_constraints if c.when_unsatisfiable == "DoNotSchedule"]
+        labelled = [n for n in self._world.nodes if all(c.topology_key in n.metadata.labels for c in hard)]
+        counted = {n.name for n in labelled if hard and selects(spec, n)}
+        nodes = [n for n in labelled if n.name in counted]
+        around = [(p, n) for p, n in self._world.placed if n.name in counted and p.namespace == self._pod.namespace]
+        return [(c, _counted(c, nodes, around)) for c in hard]
 
 
 def _required(pod: Pod | _Incoming, *, anti: bool) -> tuple[_Term, ...]:
@@ -110,74 +210,15 @@ def _domain(node: Node, key: str) -> Domain | None:
     return None if value is None else (key, value)
 
 
-def _affinity(incoming: _Incoming, world: _World, node: Node) -> Iterator[Misfit]:
-    """Each term's domain must hold a pod that matches all terms; the first of a series that wants its like may go."""
-    terms = _required(incoming, anti=False)
-    counts: Counter[Domain] = Counter()
-    for pod, place in world.placed if terms else ():
-        if all(world.selected(t, pod) for t in terms):
-            counts.update(d for t in terms if (d := _domain(place, t.topology_key)) is not None)
-    first = not counts and all(world.selected(t, incoming) for t in terms)
-    for term in terms:
-        domain = _domain(node, term.topology_key)
-        if domain is None:
-            yield Misfit("pod-affinity", f"the node lacks the label {term.topology_key}")
-        elif not counts[domain] and not first:
-            yield Misfit("pod-affinity", f"no pod that the pod wants to be with runs in {_place(domain)}")
-
-
-def _anti_affinity(incoming: _Incoming, world: _World, node: Node) -> Iterator[Misfit]:
-    for term in _required(incoming, anti=True):
-        domain = _domain(node, term.topology_key)
-        met = (p for p, n in _inside(domain, world) if world.selected(term, p))
-        if domain is not None and (pod := next(met, None)) is not None:
-            detail = f"the pod keeps away from {pod.namespace}/{pod.name} in {_place(domain)}"
-            yield Misfit("pod-anti-affinity", detail)
-
-
-def _inside(domain: Domain | None, world: _World) -> Iterator[tuple[Pod, Node]]:
-    return ((p, n) for p, n in world.placed if domain is not None and _domain(n, domain[0]) == domain)
-
-
-def _unwelcome(incoming: _Incoming, world: _World, node: Node) -> Iterator[Misfit]:
-    """The first pod already there that doesn't want the incoming one near."""
-    for pod, place in world.placed:
-        for term in _required(pod, anti=True):
-            domain = _domain(node, term.topology_key)
-            here = domain is not None and domain == _domain(place, term.topology_key)
-            if domain is not None and here and world.selected(term, incoming):
-                detail = f"{pod.namespace}/{pod.name} keeps such pods away from {_place(domain)}"
-                yield Misfit("pod-anti-affinity", detail)
-                return
-
-
-def _spread(incoming: _Incoming, world: _World, node: Node) -> Iterator[Misfit]:
-    hard = [c for c in incoming.spec.topology_spread_constraints if c.when_unsatisfiable == "DoNotSchedule"]
-    labelled = [n for n in world.nodes if all(c.topology_key in n.metadata.labels for c in hard)]
-    counted = {n.name: n for n in labelled if selects(incoming.spec, n)}
-    around = [(p, n) for p, n in world.placed if n.name in counted and p.namespace == incoming.namespace]
-    for constraint in hard:
-        domain = _domain(node, constraint.topology_key)
-        if domain is None:
-            yield Misfit("topology-spread", f"the node lacks the label {constraint.topology_key}")
-            continue
-        own = matches(constraint.label_selector, incoming.labels)
-        skew = _skew(constraint, domain, counted.values(), around) + own
-        if skew > constraint.max_skew:
-            detail = f"{_place(domain)} would be {skew} pods ahead, {constraint.max_skew} allowed"
-            yield Misfit("topology-spread", detail)
-
-
-def _skew(
-    constraint: TopologySpreadConstraint, domain: Domain, nodes: Iterable[Node], placed: Iterable[tuple[Pod, Node]]
-) -> int:
-    """Matching pods in the domain beyond those in the emptiest one (`podtopologyspread/filtering.go`)."""
+def _counted(
+    constraint: TopologySpreadConstraint, nodes: Iterable[Node], placed: Iterable[tuple[Pod, Node]]
+) -> dict[str, int]:
     key = constraint.topology_key
     counts = {n.metadata.labels[key]: 0 for n in nodes}
     for pod, place in placed:
         if pod.metadata.deletion_timestamp is None and _counts(constraint.label_selector, pod.metadata.labels):
             counts[place.metadata.labels[key]] += 1
-    return counts.get(domain[1], 0) - min(counts.values(), default=0)
+    return counts
 
 
 def _counts(selector: LabelSelector | None, labels: Labels) -> bool:

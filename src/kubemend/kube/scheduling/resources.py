@@ -22,19 +22,27 @@ def requests(spec: PodSpec) -> dict[str, Decimal]:
     """
     running: dict[str, Decimal] = {}
     for container in spec.containers:
-        running = add(running, _container(container))
+        _reserve(running, container)
+    if not spec.init_containers:
+        return add(running, spec.overhead) if spec.overhead else running
     sidecars: dict[str, Decimal] = {}
     starting: dict[str, Decimal] = {}
     for container in spec.init_containers:
-        peak = add(sidecars, _container(container))
+        peak = dict(sidecars)
+        _reserve(peak, container)
         if container.restart_policy == "Always":
-            running, sidecars = add(running, _container(container)), peak
+            _reserve(running, container)
+            sidecars = peak
         starting = _largest(starting, peak)
     return add(_largest(running, starting), spec.overhead)
 
 
-def _container(container: Container) -> dict[str, str | int | float]:
-    return {**container.resources.limits, **container.resources.requests}
+def _reserve(total: dict[str, Decimal], container: Container) -> None:
+    """Add what one container asks for."""
+    resources = container.resources
+    for name, quantity in {**resources.limits, **resources.requests}.items():
+        held = total.get(name)
+        total[name] = parse(quantity) if held is None else held + parse(quantity)
 
 
 def _largest(a: Mapping[str, Decimal], b: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("rbac viewer", "rbac:viewer", "The role that finds faults, as YAML.", SETUP),
     Command("rbac fixer", "rbac:fixer", "The role that also repairs them, as YAML.", SETUP),
     Command("lab up", "lab:up", "Start a practice cluster that kubectl can talk to.", SETUP),
+    Command("lab break", "breaking:break_", "Break something on a cluster for practice; lists what there is.", SETUP),
     Command("version", "version:version", "The version of kubemend and of Python.", SETUP),
 )
 

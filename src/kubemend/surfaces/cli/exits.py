@@ -29,7 +29,7 @@ _MEANINGS = {
     Exit.OK: "all went well; for `scan`: nothing found at or above `--fail-on`",
     Exit.FOUND: "a finding at or above `--fail-on`, a repair that did not succeed, or a failed check of `doctor`",
     Exit.INPUT: "bad input: an option, a file, a kubeconfig or an id that can't be used",
-    Exit.CLUSTER: "the cluster could not be reached, did not let us in, or failed",
+    Exit.CLUSTER: "the cluster could not be reached, did not let us in, or failed; `scan --fail-on`: not all was read",
     Exit.LEDGER: "the ledger could not be read or written",
     Exit.REFUSED: "refused: by the mode, the guard, a limit, the kill switch, or a person's no",
     Exit.PIPE: "whoever read the output went away",

@@ -51,8 +51,12 @@ async def scan(
     seen, source = await _look(snapshot, place)
     made = scanned(seen, source=source, exclude=exclude_namespace, known=known)
     _print(made, output)
-    failed = fail_on is not None and made.worst is not None and made.worst >= Severity[fail_on.upper()]
-    return Exit.FOUND if failed else Exit.OK
+    if fail_on is None:
+        return Exit.OK
+    if made.worst is not None and made.worst >= Severity[fail_on.upper()]:
+        return Exit.FOUND
+    # Whoever makes a gate of it must not take what could not be read for well.
+    return Exit.CLUSTER if made.unread else Exit.OK
 
 
 async def _look(path: Path | None, place: Place) -> tuple[Snapshot, str]:

@@ -21,6 +21,7 @@ from kubemend.surfaces.cli.wiring import Bench, wiring
 
 if TYPE_CHECKING:
     from kubemend.engine.detector import Detector, Happened, Tell
+    from kubemend.store.budget import Limits
 
 
 async def watch(
@@ -29,6 +30,12 @@ async def watch(
     max_concurrent: Annotated[
         int, Parameter(validator=validators.Number(gte=1, lte=100), help="Repairs under way at once.")
     ] = 3,
+    max_per_hour: Annotated[
+        int, Parameter(validator=validators.Number(gte=1), help="Repairs begun in an hour; beyond that they wait.")
+    ] = 60,
+    cooldown: Annotated[
+        float, Parameter(validator=validators.Number(gte=0), help="Seconds between two repairs of one object.")
+    ] = 60.0,
     for_: Annotated[
         float | None,
         Parameter(name="--for", validator=validators.Number(gte=0), help="Stop after so many seconds; default never."),
@@ -56,11 +63,18 @@ async def watch(
         else:
             _emit(event, output)
 
-    async with wiring().bench(access, scope=access.scope, tell=tell) as bench:
+    limits = _limits(max_concurrent, max_per_hour, cooldown)
+    async with wiring().bench(access, scope=access.scope, tell=tell, limits=limits) as bench:
         out.say(_greeting(bench, access))
         detector = _detector(bench, happened, repair=not analyze_only, max_concurrent=max_concurrent)
         await _run(detector, for_)
     return Exit.OK
+
+
+def _limits(max_concurrent: int, max_per_hour: int, cooldown: float) -> Limits:
+    from kubemend.store.budget import Limits  # noqa: PLC0415 - brings the ledger; `--help` can do without
+
+    return Limits(concurrent=max_concurrent, per_hour=max_per_hour, cooldown_s=cooldown)
 
 
 def _detector(bench: Bench, tell: Tell, *, repair: bool, max_concurrent: int) -> Detector:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from kubemend.cluster.reader import Reader
     from kubemend.engine.mender import Mender
+    from kubemend.lab.scenarios import Cast
     from kubemend.model.repair import Repair
+    from kubemend.store.budget import Limits
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
 
@@ -56,6 +58,19 @@ class Practice(Protocol):
         ...
 
 
+class Exercise(Protocol):
+    """A cluster that may be broken. nodes: those it has."""
+
+    @property
+    def nodes(self) -> list[str]:
+        """Their names."""
+        ...
+
+    async def stage(self, cast: Cast, tell: Callable[[str], None]) -> None:
+        """Make a scenario healthy and break it, telling each step."""
+        ...
+
+
 class Wiring(Protocol):
     """How a command gets at the other rooms."""
 
@@ -64,15 +79,22 @@ class Wiring(Protocol):
         ...
 
     def bench(
-        self, access: Access, *, scope: str | None, tell: Tell, patience_s: float = 8.0
+        self, access: Access, *, scope: str | None, tell: Tell, patience_s: float = 8.0, limits: Limits | None = None
     ) -> AbstractAsyncContextManager[Bench]:
-        """A cluster to mend. scope: the one namespace to watch, None for all. patience_s: see the guard's `verify`."""
+        """A cluster to mend. scope: the one namespace to watch, None for all. patience_s: see the guard's `verify`.
+
+        limits: how much may be repaired, if not as much as usual.
+        """
         ...
 
     def practice(
         self, *, nodes: int, pace: float, kubeconfig: Path | None = None
     ) -> AbstractAsyncContextManager[Practice]:
         """A practice cluster in this process, up while the block lasts. pace: real seconds per second of Kubernetes."""
+        ...
+
+    def exercise(self, place: Place, *, anyway: bool) -> AbstractAsyncContextManager[Exercise]:
+        """A cluster to break something in. Refused unless it is marked for practice, or `anyway`."""
         ...
 
     def ledger(self, store: Path | None) -> AbstractAsyncContextManager[Ledger]:

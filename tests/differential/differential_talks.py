@@ -1,0 +1,90 @@
+"""The whole recorded conversation, area by area, and how it is held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from differential_compare import Known, Report, known
+from differential_ends import EVICTION, LIFECYCLE, NAMESPACES
+from differential_objects import OBJECTS
+from differential_peer import Peer, practice, real
+from differential_product import PRODUCT
+from differential_reads import DISCOVERY, LISTS, LOGS, TABLES, WATCHES
+from differential_refusals import ACCESS, REFUSALS
+from differential_steps import Step, numbered
+from differential_stories import ADOPTION, GARBAGE, JOBS, ROLLOUT, STUCK
+from differential_things import CLAIMS, ENDPOINTS, FAULTS, OTHERS, QUOTA
+from differential_writes import APPLYING, CONDITIONS, DRY
+from testbed.plane import ControlPlane
+
+AREAS: Mapping[str, Sequence[Step]] = {
+    name: numbered(steps)
+    for name, steps in {
+        "product": PRODUCT,
+        **OBJECTS,
+        "applying": APPLYING,
+        "dry-runs": DRY,
+        "conditions": CONDITIONS,
+        "eviction": EVICTION,
+        "lifecycle": LIFECYCLE,
+        "namespaces": NAMESPACES,
+        "lists": LISTS,
+        "watches": WATCHES,
+        "tables": TABLES,
+        "logs": LOGS,
+        "discovery": DISCOVERY,
+        "access": ACCESS,
+        "refusals": REFUSALS,
+    }.items()
+}
+
+STORIES: Mapping[str, Sequence[Step]] = {
+    name: numbered(steps)
+    for name, steps in {
+        "rollout": ROLLOUT,
+        "stuck": STUCK,
+        "adoption": ADOPTION,
+        "jobs": JOBS,
+        "endpoints": ENDPOINTS,
+        "quota": QUOTA,
+        "claims": CLAIMS,
+        "garbage": GARBAGE,
+        "other-kinds": OTHERS,
+        "faults": FAULTS,
+    }.items()
+}
+"""The stories that are told to living clusters."""
+
+Living = Callable[[str], AbstractAsyncContextManager[Peer]]
+Opened = Callable[[str], AbstractAsyncContextManager[Peer]]
+
+
+async def converse(
+    plane: ControlPlane,
+    areas: Iterable[str] = AREAS,
+    *,
+    accepted: Sequence[Known] | None = None,
+    ours: Opened = practice,
+) -> Report:
+    """Hold the conversation with both servers. ours: how to open the practice side."""
+    report = Report(known() if accepted is None else accepted)
+    for area in areas:
+        async with ours(area) as mine, real(plane, area) as other:
+            for step in AREAS[area]:
+                told, theirs = await asyncio.gather(mine.say(step), other.say(step))
+                if not step.act:
+                    report.note(area, step.name, told, theirs)
+    return report
+
+
+async def tell(mine: Living, other: Living, stories: Iterable[str] = STORIES) -> Report:
+    """Tell the stories to both living clusters, side by side."""
+    report = Report(known())
+    for story in stories:
+        async with mine(story) as ours, other(story) as theirs:
+            for step in STORIES[story]:
+                told, real_told = await asyncio.gather(ours.say(step), theirs.say(step))
+                report.note(story, step.name, told, real_told)
+    return report

@@ -1,0 +1,29 @@
+"""The loop on the practice cluster: every scenario at once, mended by `kubemend watch --auto-fix` as a process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import scenarios
+import scenarios_ground
+from scenarios_score import Score, missed, table
+
+SEEDS = int(os.environ.get("KUBEMEND_SEEDS", "1"))
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_every_scenario_is_found_and_mended_and_no_control_is_touched(
+    programs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    score = Score("practice", seeds=1)
+    with scenarios_ground.practice(programs, tmp_path) as ground:
+        score.outcomes, score.outside = scenarios.play_seed(ground, seed, tmp_path)
+    with capsys.disabled():
+        sys.stdout.write("\n" + score.report() + "\n" + table([score]) + "\n")
+    assert score.outside == []
+    assert missed(score) == []
