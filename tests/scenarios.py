@@ -32,7 +32,7 @@ LIMITS = ("--max-concurrent", "40", "--max-per-hour", "10000", "--cooldown", "5"
 FARING = (*state.WORKLOADS, "Job", "Pod", "Service", "PersistentVolumeClaim")
 QUIET_S = 12.0
 """Nothing new for so long, once everything has ended, before the end is looked at: longer than the detector sleeps."""
-SETTLE_S = 300.0
+SETTLE_S = 600.0
 """Longer than any healthy state takes to come about, on a busy machine too."""
 
 
@@ -320,20 +320,29 @@ def casts_for(ground: str, seed: int, nodes: Sequence[str], only: Iterable[str] 
 
 
 def play_seed(
-    ground: Ground, seed: int, folder: Path, *, only: Iterable[str] = (), tell: Callable[[str], object] = str
+    ground: Ground,
+    seed: int,
+    folder: Path,
+    *,
+    only: Iterable[str] = (),
+    at_once: int = 0,
+    tell: Callable[[str], object] = str,
 ) -> tuple[list[Outcome], list[str]]:
     """All scenarios with one seed: those that change nodes one after another, then all others side by side.
 
+    at_once: no more than so many side by side, for a machine that is busy with other things; 0 for all.
     tell: called with what came of each, as soon as that is known.
     """
     nodes = ground.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
     casts = casts_for(ground.name, seed, nodes, only)
     kubeconfig = as_account(ground, "fixer", folder)
-    alone = [[c] for c in casts if c.scenario.scope == "cluster"]
+    batches = [[c] for c in casts if c.scenario.scope == "cluster"]
     together = [c for c in casts if c.scenario.scope != "cluster"]
+    size = at_once or max(len(together), 1)
+    batches += [together[i : i + size] for i in range(0, len(together), size)]
     outcomes: list[Outcome] = []
     outside: list[str] = []
-    for number, batch in enumerate([*alone, *([together] if together else [])]):
+    for number, batch in enumerate(batches):
         place = folder / f"{ground.name}-{seed}-{number}"
         place.mkdir()
         play = Play(ground, batch, place, seed)

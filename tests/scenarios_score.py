@@ -176,7 +176,7 @@ def main(arguments: Sequence[str]) -> int:
             place.mkdir()
             began = time.monotonic()
             with GROUNDS[score.ground](programs, place) as ground:
-                outcomes, outside = play_seed(ground, seed, place, only=only, tell=_say)
+                outcomes, outside = play_seed(ground, seed, place, only=only, at_once=asked.at_once, tell=_say)
             _say(f"{score.ground}, seed {seed}: {time.monotonic() - began:.0f} s, kept in {place}\n\n")
             score.outcomes += outcomes
             score.outside += outside
@@ -200,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="this seed alone")
     parser.add_argument("--on", default="practice", help="practice,plane,node: where to play")
     parser.add_argument("--only", default="", help="names of scenarios, separated by commas")
+    parser.add_argument("--at-once", type=int, default=0, help="how many side by side; default all")
     parser.add_argument("--json", type=Path, help="write all numbers there")
     parser.add_argument("--programs", type=Path, help="folder with kubectl and testbed; built where none is given")
     return parser

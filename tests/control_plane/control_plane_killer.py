@@ -28,7 +28,7 @@ from typing import Any
 
 import msgspec
 from control_plane_cases import CASES, plan_for
-from control_plane_steps import Act, at
+from control_plane_steps import at
 from msgspec import Struct
 
 from kubemend.app import Rooms
@@ -103,7 +103,7 @@ async def repair_it(guard: Guard, plan: Plan) -> Repair:
     return await guard.carry_out(repair, actor="killer")
 
 
-def _die(late_ms: float) -> None:
+def _die(late_ms: float, _ledger: Ledger) -> None:
     def kill() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -113,16 +113,18 @@ def _die(late_ms: float) -> None:
         kill()
 
 
-def _stop() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
+async def _stop(ledger: Ledger) -> None:
+    # Not in the middle of a heartbeat: who is stopped in a transaction keeps everybody out of the ledger.
+    async with ledger.repairs._database._turn:
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
-async def _first(job: Job, act: Act) -> str:
-    """Repair until `act` at the job's step; what it came to, should it live on."""
+async def _first(job: Job, does: Callable[[Ledger], Awaitable[None] | None]) -> str:
+    """Repair, with something done at the job's step; what it came to, should it live on."""
     _weaken(job)
     watch_only(CASES[job.case].kinds)
     async with open_bench(job.namespace, job.kubeconfig, job.store) as bench:
-        guard = bench.mender.guard
+        guard, act = bench.mender.guard, functools.partial(does, bench.mender.ledger)
         if job.undo:
             repair = await _repaired(guard, job)
             if repair.state is not State.SUCCEEDED:
@@ -140,7 +142,7 @@ async def _second(job: Job) -> str:
     """Resume what the first left, until it is killed in turn."""
     watch_only(CASES[job.case].kinds)
     async with open_bench(job.namespace, job.kubeconfig, job.store) as bench:
-        at(job.again, functools.partial(_die, job.late_ms))
+        at(job.again, functools.partial(_die, job.late_ms, bench.mender.ledger))
         return str([r.state for r in await bench.mender.guard.resume()])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import re
 import ssl
@@ -95,7 +96,7 @@ class Peer:
         if step.by != "anonymous":
             headers["Authorization"] = f"Bearer {self._kept[step.by]}"
         async with self._session.request(
-            step.method, self._url + self._filled(path), data=data, headers=headers
+            step.method, self._url + self._filled(path), data=data and io.BytesIO(data), headers=headers
         ) as answer:
             text = (await answer.read()).decode(errors="replace")
             kept = {k: ", ".join(v) for k in HEADERS if (v := answer.headers.getall(k, []))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -61,6 +62,11 @@ Living = Callable[[str], AbstractAsyncContextManager[Peer]]
 Opened = Callable[[str], AbstractAsyncContextManager[Peer]]
 
 
+def _space(area: str) -> str:
+    """A namespace that no earlier conversation with the same cluster had."""
+    return f"{area}-{secrets.token_hex(2)}"
+
+
 async def converse(
     plane: ControlPlane,
     areas: Iterable[str] = AREAS,
@@ -71,7 +77,8 @@ async def converse(
     """Hold the conversation with both servers. ours: how to open the practice side."""
     report = Report(known() if accepted is None else accepted)
     for area in areas:
-        async with ours(area) as mine, real(plane, area) as other:
+        space = _space(area)
+        async with ours(space) as mine, real(plane, space) as other:
             for step in AREAS[area]:
                 told, theirs = await asyncio.gather(mine.say(step), other.say(step))
                 if not step.act:
@@ -83,7 +90,8 @@ async def tell(mine: Living, other: Living, stories: Iterable[str] = STORIES) ->
     """Tell the stories to both living clusters, side by side."""
     report = Report(known())
     for story in stories:
-        async with mine(story) as ours, other(story) as theirs:
+        space = _space(story)
+        async with mine(space) as ours, other(space) as theirs:
             for step in STORIES[story]:
                 told, real_told = await asyncio.gather(ours.say(step), theirs.say(step))
                 report.note(story, step.name, told, real_told)

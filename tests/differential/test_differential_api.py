@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from differential_compare import Known, known
 from differential_page import PAGE, page
-from differential_talks import AREAS, converse
+from differential_talks import AREAS, STORIES, converse
 from testbed.plane import ControlPlane
 
 from kubemend.lab.admission import prepare
@@ -74,7 +74,7 @@ def test_nothing_that_the_product_sends_may_be_answered_otherwise() -> None:
 
 
 def test_every_accepted_difference_has_its_reason_and_its_steps() -> None:
-    places = {f"{area}: {step.name}" for area, steps in AREAS.items() for step in steps}
+    places = {f"{area}: {step.name}" for area, steps in {**AREAS, **STORIES}.items() for step in steps}
     for one in known():
         assert one.title
         assert len(one.reason) > len("because it is so")

@@ -10,7 +10,7 @@ from kubemend.cluster.feed import Pace
 from kubemend.cluster.transport import Timing
 from kubemend.engine.guard import witness
 
-TIMING = Timing(connect=10, read=4, page=5, write=4, silence=4, retries=3, base=0.02, cap=0.1, patience=2)
+TIMING = Timing(connect=10, read=6, page=6, write=6, silence=6, retries=3, base=0.02, cap=0.1, patience=2)
 PACE = Pace(base=0.05, cap=0.5, asked=1.0, relist=0.2, resync=600.0, quiet=3.0, stale=4.0)
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import faults_proxy as faults
+import faults_kinds as faults
 from aiohttp import web
-from faults_proxy import Exchange, Fault, Match, Proxy, Rule
+from faults_proxy import REVIEW, Exchange, Fault, Match, Proxy, Rule
 
 from kubemend.app import Rooms
 from kubemend.model.access import Risk
@@ -38,7 +38,7 @@ IMAGE = "/spec/template/spec/containers/0/image"
 WEB = r"/deployments/web$"
 LIVED = r"/(deployments|replicasets|pods|nodes)$"
 """What the guard keeps in sight here: lists and watches of it."""
-LONG_S = 100.0
+LONG_S = 400.0
 """Longer than any cell may take, on a machine that does many things at once."""
 PART = 68
 """Cells whose Deployments are there at one time."""
@@ -86,10 +86,10 @@ async def then_cut(exchange: Exchange) -> web.StreamResponse:
 
 
 READ, WRITE = Match("GET", WEB), Match("PATCH", WEB, write=True)
-REVIEW = Match("POST", faults.REVIEW)
+ASKED = Match("POST", REVIEW)
 STEPS = (
     Step("read", READ),
-    Step("access review", REVIEW),
+    Step("access review", ASKED),
     Step("dry run", Match("PATCH", WEB, dry=True)),
     Step("last look", READ, nth=2),
     Step("write", WRITE),
@@ -101,7 +101,7 @@ STEPS = (
     Step("rollback: read", Match("GET", WEB, writes=1), fails=True),
     Step("rollback: restore", WRITE, nth=2, fails=True),
     Step("rollback: read after", Match("GET", WEB, writes=2), fails=True),
-    Step("undo: access review", REVIEW, undo=True),
+    Step("undo: access review", ASKED, undo=True),
     Step("undo: read", READ, undo=True),
     Step("undo: restore", WRITE, undo=True),
     Step("undo: read after", READ, nth=2, undo=True),

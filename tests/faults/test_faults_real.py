@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import faults_proxy as faults
+import faults_kinds as faults
 import pytest
 import yaml
 from faults_matrix import GOOD, LASTING, STEPS, WORSE, Matrix, cells, table
-from faults_proxy import Match, Proxy
+from faults_proxy import REVIEW, Match, Proxy
 from faults_worlds import web
 from testbed.plane import ControlPlane
 
@@ -130,7 +130,7 @@ async def test_the_program_repairs_and_undoes_through_lost_answers_cuts_and_busy
     before.on(Match("GET", r"/pods$", watch=True), faults.cut_inside, nth=2, times=3)
     before.on(Match("GET", watch=False), faults.says(429, retry_after=1), nth=5, times=2)
     before.on(Match("GET", watch=False), faults.cut_before, nth=12)
-    before.on(Match("POST", faults.REVIEW), faults.says(503), nth=1)
+    before.on(Match("POST", REVIEW), faults.says(503), nth=1)
     before.on(Match("PATCH", dry=True), faults.cut_inside)
     before.on(Match("PATCH", write=True), faults.drop_answer, times=2)
     status, out, err = await run("fix", "deployment/web", "-n", name, "--allow-changes", "--yes", *common, *store)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import faults_proxy as faults
+import faults_kinds as faults
 import pytest
 from faults_matrix import FAULTS, GOOD, STEPS, WORSE, Matrix, cells, table
 from faults_proxy import Match, Proxy
@@ -43,7 +43,7 @@ def few_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "kinds", lambda: (Deployment, ReplicaSet, Pod, Node))
 
 
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(3600)
 async def test_every_fault_at_every_step_of_a_repair_ends_in_a_state_that_is_true(
     matrix: Matrix, report: list[str]
 ) -> None:

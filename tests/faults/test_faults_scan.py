@@ -8,10 +8,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import faults_proxy as faults
+import faults_kinds as faults
 import pytest
 from faults_matrix import FAULTS, LASTING
-from faults_proxy import Match, Proxy
+from faults_proxy import REVIEW, Match, Proxy
 from faults_worlds import web
 
 from kubemend.app import Rooms
@@ -154,7 +154,7 @@ async def test_a_gate_does_not_open_on_what_could_not_be_read(
 
 OPENING = {
     "the cluster's name": Match("GET", r"/namespaces/kube-system$"),
-    "the access review": Match("POST", faults.REVIEW),
+    "the access review": Match("POST", REVIEW),
     "a first list": Match("GET", r"/ingresses$", watch=False),
     "a first watch": Match("GET", r"/ingresses$", watch=True),
     "every first list": Match("GET", r"/[a-z]+$", watch=False, query="limit"),
@@ -195,7 +195,7 @@ async def watched(proxy: Proxy, folder: Path, title: str) -> str:
     """What `watch` says of the Ingress first: found, not judged, or an error with its exit status."""
     store = folder / f"{title}.db"
     store.write_bytes((folder / "new.db").read_bytes())
-    access = Access(kubeconfig=str(proxy.kubeconfig(folder / f"{title}.kubeconfig")), namespace="shop", store=store)
+    access = Access(kubeconfig=str(proxy.kubeconfig(folder / f"{title}.kubeconfig")), store=store)
     said: list[str] = []
     stop = asyncio.Event()
 
@@ -207,7 +207,7 @@ async def watched(proxy: Proxy, folder: Path, title: str) -> str:
             stop.set()
 
     async def watch() -> None:
-        async with Rooms().bench(access, scope="shop", tell=lambda _repair, _text: None) as bench:
+        async with Rooms().bench(access, scope=None, tell=lambda _repair, _text: None) as bench:
             await Detector(bench.mender, tell=tell, repair=False).run(stop)
 
     running = asyncio.create_task(watch())

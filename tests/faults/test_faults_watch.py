@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import faults_proxy as faults
+import faults_kinds as faults
 import pytest
 from faults_hurry import PACE
-from faults_proxy import Fault, Match, Proxy
+from faults_proxy import Exchange, Fault, Match, Proxy
 from faults_worlds import soon
 
 from kubemend.app import Rooms
@@ -298,7 +298,7 @@ async def happened(told: list[Happened], true: Callable[[Happened], bool], secon
 def refuses(token: str) -> Fault:
     """401 for who comes with this token."""
 
-    async def fault(exchange: faults.Exchange) -> Any:
+    async def fault(exchange: Exchange) -> Any:
         if exchange.seen.token == token:
             return await faults.says(401)(exchange)
         return await exchange.passed()

@@ -15,7 +15,7 @@ from scenarios_score import Score, missed, table
 SEEDS = int(os.environ.get("KUBEMEND_SEEDS", "1"))
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_scenario_is_found_and_mended_and_no_control_is_touched(
     programs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int

@@ -33,7 +33,7 @@ PLAYED = (
 )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_scenarios_end_on_a_real_node_as_everywhere(
     real_node: RealNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

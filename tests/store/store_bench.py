@@ -140,8 +140,7 @@ def restored(dump: Path, folder: Path) -> Path:
     """The ledger of a dump, as a file."""
     path = folder / "ledger.db"
     with closing(sqlite3.connect(path)) as made:
-        made.executescript(dump.read_text(encoding="utf-8"))
-        made.commit()
+        made.executescript(f"BEGIN;{dump.read_text(encoding='utf-8')}COMMIT;")
     return path
 
 

@@ -70,13 +70,14 @@ def locked(path: Path) -> Iterator[None]:
 class Trouble:
     """code: the error's. make: spoils a ledger that was fine; yields the path to give to the program.
 
-    limit: bytes that no file of the program may grow beyond, for a quota.
+    limit: bytes that no file of the program may grow beyond, for a quota. commands: those that can't go on.
     """
 
     name: str
     code: str
     make: Callable[[Path], Iterator[Path]]
     limit: int = 0
+    commands: tuple[str, ...] = ("fix", "watch", "undo")
 
 
 def _locked(path: Path) -> Iterator[Path]:
@@ -174,7 +175,8 @@ TROUBLES = (
     Trouble("garbled pages", "store-corrupt", _garbled),
     Trouble("no database", "store-corrupt", _no_database),
     Trouble("another program's database", "store-corrupt", _foreign),
-    Trouble("an open repair that can't be read", "store-corrupt", _illegible),
+    # `watch` says so and goes on with the other objects: the repair holds its own as before.
+    Trouble("an open repair that can't be read", "store-corrupt", _illegible, commands=("fix", "undo")),
     Trouble("a newer schema", "store-newer", _newer),
     Trouble("an unknown schema", "store-newer", _unknown),
     Trouble("a read-only disk", "store-read-only", _read_only_disk),

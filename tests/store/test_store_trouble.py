@@ -45,7 +45,7 @@ async def kubemend(command: str, store: Path, folder: Path, *, limit: int = 0) -
     return ran.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @each_trouble
 async def test_with_an_unusable_ledger_no_command_writes_and_each_says_what_to_do(
     trouble: Trouble, tmp_path: Path
@@ -56,8 +56,8 @@ async def test_with_an_unusable_ledger_no_command_writes_and_each_says_what_to_d
         await _upgraded(path, tmp_path, of=cluster)
         with ExitStack() as stack:
             store = stack.enter_context(contextmanager(trouble.make)(path))
-            ran = await asyncio.gather(*(kubemend(c, store, tmp_path, limit=trouble.limit) for c in COMMANDS))
-            for command, (status, out, err) in zip(COMMANDS, ran, strict=True):
+            ran = await asyncio.gather(*(kubemend(c, store, tmp_path, limit=trouble.limit) for c in trouble.commands))
+            for command, (status, out, err) in zip(trouble.commands, ran, strict=True):
                 told = f"{command}: {status}\n{out}\n{err}"
                 assert status == 4, told
                 assert f"error[{trouble.code}]:" in err, told
@@ -74,7 +74,8 @@ async def _upgraded(path: Path, folder: Path, *, of: PracticeCluster) -> None:
     name = of.store.find("Namespace", "", "kube-system")
     assert name is not None
     with closing(sqlite3.connect(path)) as held:
-        held.execute("UPDATE repairs SET cluster = ?", (name["metadata"]["uid"],))
+        for table in ("repairs", "holds"):
+            held.execute(f"UPDATE {table} SET cluster = ?", (name["metadata"]["uid"],))
         held.execute("PRAGMA journal_mode=DELETE")
         held.commit()
 

@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from kubemend.engine.judge import is_blind, joined, unjudged
-from kubemend.engine.tracking import Ground, Token, Tracked
+from kubemend.engine.tracking import Derived, Ground, Reads, Token, Tracked
 from kubemend.model.finding import Diagnosis, Finding, NotJudged, Report
 from kubemend.model.index import Key
 from kubemend.model.objects import Obj
@@ -62,6 +62,7 @@ class Standing:
         self._far: set[Cell] = set()
         self._timed: set[Cell] = set()
         self._faulty: set[Cell] = set()
+        self._derived: Derived = {}
         self._diagnoses: tuple[Diagnosis, ...] | None = None
 
     def look(self, snapshot: Snapshot) -> Report:
@@ -92,6 +93,7 @@ class Standing:
             far.update(self._whole.change(kind, key, before, after))
             if kind.namespaced:
                 near[key[0]].update(self._in_space(kind, key, before, after))
+        self._derived = {make: held for make, held in self._derived.items() if _holds(held[1].total(), far)}
         return self._touched(near, far, first=first)
 
     def _in_space(self, kind: type[Obj], key: Key, before: Obj | None, after: Obj | None) -> Iterable[Token]:
@@ -129,8 +131,9 @@ class Standing:
                 if (rule.code, space) not in stale:
                     continue
                 if space not in views:
-                    ground = self._whole if space is None else self._spaces[space]
-                    views[space] = Tracked(snapshot, ground, self._whole, space)
+                    # What is derived from the whole cluster costs most, so it is kept; a namespace's is soon made.
+                    ground, derived = (self._whole, self._derived) if space is None else (self._spaces[space], {})
+                    views[space] = Tracked(snapshot, ground, self._whole, space, derived)
                 before = self._cells.get((rule.code, space))
                 made = self._make(rule, views[space].aside(), snapshot.taken_at, seeing=not is_blind(rule, blind))
                 self._keep((rule.code, space), made)
@@ -156,6 +159,10 @@ class Standing:
     def _found(self) -> Iterable[Finding]:
         for cell in sorted(self._faulty, key=lambda c: (c[0], c[1] or "")):
             yield from self._cells[cell].findings
+
+
+def _holds(reads: Reads, changed: set[Token]) -> bool:
+    return not reads.clock and reads.near.isdisjoint(changed)
 
 
 def _changes(before: Objects, after: Objects) -> Iterable[Change]:

@@ -76,6 +76,10 @@ class Reads:
         return Reads(near, far, clock)
 
 
+Derived = dict[Callable[[Snapshot], Any], tuple[Any, Reads]]
+"""What was derived, by what made it, and what it was made from."""
+
+
 class Tracked(Snapshot):
     """A snapshot of one ground that notes what is read of it. `Snapshot` says what its methods give.
 
@@ -88,13 +92,14 @@ class Tracked(Snapshot):
     _far: Ground
     _space: str | None
     _seen: Snapshot
-    _memo: dict[Callable[[Snapshot], Any], tuple[Any, Reads]]
+    _memo: Derived
 
-    def __init__(self, seen: Snapshot, near: Ground, far: Ground, space: str | None) -> None:
+    def __init__(self, seen: Snapshot, near: Ground, far: Ground, space: str | None, derived: Derived) -> None:
+        """derived: what was derived from the same ground before, and still holds."""
         # A Snapshot is frozen, and these two of its fields are properties here.
         vars(self).update(unread=seen.unread, cluster=seen.cluster, namespace=seen.namespace)
         vars(self).update(_moment=seen.taken_at, _near=near, _far=far, _space=space, _seen=seen)
-        vars(self).update(reads=Reads(), _memo={})
+        vars(self).update(reads=Reads(), _memo=derived)
 
     def __repr__(self) -> str:
         return f"Tracked({self._space or 'the whole cluster'!r})"

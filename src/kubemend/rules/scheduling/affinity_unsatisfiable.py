@@ -53,7 +53,7 @@ def affinity_unsatisfiable(snapshot: Snapshot) -> Iterator[Observation]:
             yield from each(late, _by_pods(late[0], len(verdict.nodes), kind))
 
 
-def _by_nodes(pod: Pod, nodes: list[Node]) -> Observation:
+def _by_nodes(pod: Pod, nodes: tuple[Node, ...]) -> Observation:
     facts: dict[str, Fact] = {"kind": "node-affinity"}
     evidence = [said(pod)]
     hint = ""

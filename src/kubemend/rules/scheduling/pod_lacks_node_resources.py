@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from kubemend.kube.quantity import format_bytes, format_cores, parse
-from kubemend.kube.scheduling import requests
+from kubemend.kube.quantity import format_bytes, format_cores
 from kubemend.model.finding import Cite, Observation, Severity, cite
 from kubemend.model.objects import Node, PersistentVolumeClaim, Pod, StorageClass
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import CONTROLLERS
-from kubemend.rules.scheduling.search import Search, Verdict, each, older, said, search, short
+from kubemend.rules.scheduling.room import Needs, Room
+from kubemend.rules.scheduling.search import Verdict, each, needs, older, said, search
 from kubemend.rules.workload.words import count
 
 
@@ -53,25 +53,24 @@ def pod_lacks_node_resources(snapshot: Snapshot) -> Iterator[Observation]:
     """
     found = search(snapshot)
     for pods, verdict in found.ended("resource"):
-        name = _scarcest(found, pods[0], verdict)
-        asked = {**requests(pods[0].spec), "pods": Decimal(1)}[name]
-        size = max((parse(n.status.allocatable.get(name, 0)) for n in verdict.nodes), default=Decimal())
-        if sure := [p for p in pods if asked > size or older(p, snapshot)]:
-            yield from each(sure, _observation(found, sure[0], verdict, Scarce(name, asked, size)))
+        room, wanted = found.room(verdict.nodes), needs(pods[0])
+        name = _scarcest(room, wanted)
+        scarce = Scarce(name, wanted[name], room.largest(name))
+        if sure := [p for p in pods if scarce.asked > scarce.size or older(p, snapshot)]:
+            yield from each(sure, _observation(room, sure[0], verdict, scarce))
 
 
-def _scarcest(found: Search, pod: Pod, verdict: Verdict) -> str:
+def _scarcest(room: Room, wanted: Needs) -> str:
     """The resource that the most nodes lack; CPU, then memory when that doesn't decide."""
-    lacks = short(pod, [found.room[n.name] for n in verdict.nodes] or [{}])
-    names = sorted({name for lack in lacks for name in lack}, key=lambda n: (n != "cpu", n != "memory", n))
-    return max(names, key=lambda n: sum(n in lack for lack in lacks))
+    lacks = {name: room.lacking(name, amount) if room.nodes else int(amount > 0) for name, amount in wanted.items()}
+    names = sorted((n for n, times in lacks.items() if times), key=lambda n: (n != "cpu", n != "memory", n))
+    return max(names, key=lambda n: lacks[n])
 
 
-def _observation(found: Search, pod: Pod, verdict: Verdict, scarce: Scarce) -> Observation:
+def _observation(room: Room, pod: Pod, verdict: Verdict, scarce: Scarce) -> Observation:
     name = scarce.name
-    left = {n.name: max(found.room[n.name].get(name, Decimal()), Decimal()) for n in verdict.nodes}
-    best = max(verdict.nodes, key=lambda n: left[n.name], default=None)
-    asked, most, size = (shown(name, v) for v in (scarce.asked, max(left.values(), default=Decimal()), scarce.size))
+    best = room.best(name)
+    asked, most, size = (shown(name, v) for v in (scarce.asked, room.most(name), scarce.size))
     evidence = [said(pod), *_asks(pod, name)]
     if best is not None and name in best.status.allocatable:
         evidence.append(cite(best, "status", "allocatable", name))

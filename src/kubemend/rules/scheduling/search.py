@@ -8,7 +8,7 @@ isn't parsed: it counts nodes per reason, but doesn't say which reason to lift.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -28,6 +28,7 @@ from kubemend.model.objects.pod import Affinity, PodAffinityTerm
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.seen import counting, seconds
+from kubemend.rules.scheduling.room import NOTHING, Needs, Room
 from kubemend.rules.storage.claims import awaited, claims_of
 
 GRACE_S = 60.0
@@ -41,13 +42,10 @@ CORDON = f"{CONDITIONS}unschedulable"
 
 Stage = Literal["claim", "node-selector", "node-affinity", "taint", "cordon", "resource", "other-pods"]
 
-Needs = dict[str, Decimal]
-"""What a pod asks for, per resource; "pods" is 1."""
-
 State = tuple[str | None, bool, tuple[tuple[str, str, str], ...]]
 """What decides whether a pod tolerates a node: its readiness, cordon and taints (key, effect, value)."""
 
-_NOTHING, _ONE = Decimal(), Decimal(1)
+_ONE = Decimal(1)
 
 
 @dataclass(frozen=True)
@@ -92,20 +90,29 @@ class Search:
         return [(pods, self.verdict(pods[0])) for pods in alike.values()]
 
     @cached_property
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> tuple[Node, ...]:
         """The nodes that aren't being deleted."""
-        return [n for n in self.snapshot.all(Node) if n.metadata.deletion_timestamp is None]
+        return tuple(n for n in self.snapshot.all(Node) if n.metadata.deletion_timestamp is None)
+
+    def room(self, nodes: tuple[Node, ...]) -> Room:
+        """What is free on these nodes once the pods being deleted are gone."""
+        names = tuple(n.name for n in nodes)
+        if names not in self._rooms:
+            self._rooms[names] = Room(nodes, self._free)
+        return self._rooms[names]
 
     @cached_property
-    def room(self) -> dict[str, dict[str, Decimal]]:
-        """What is free on each node once the pods being deleted are gone."""
-        return {n.name: self._free(n) for n in self.nodes}
+    def _rooms(self) -> dict[tuple[str, ...], Room]:
+        return {}
 
-    def _free(self, node: Node) -> dict[str, Decimal]:
-        left = {name: parse(q) for name, q in node.status.allocatable.items()}
-        for name, taken in self.snapshot.made(Pod, _staying_on, node.name, _reserved).items():
-            left[name] = left.get(name, Decimal()) - taken
-        return left
+    @cached_property
+    def _free(self) -> dict[str, dict[str, Decimal]]:
+        free: dict[str, dict[str, Decimal]] = {}
+        for node in self.nodes:
+            left = free[node.name] = {name: parse(q) for name, q in node.status.allocatable.items()}
+            for name, taken in self.snapshot.made(Pod, _staying_on, node.name, _reserved).items():
+                left[name] = left.get(name, NOTHING) - taken
+        return free
 
     @property
     def partial(self) -> bool:
@@ -121,53 +128,52 @@ class Search:
             return Verdict("resource")
         chosen = self.nodes
         if spec.node_selector:
-            chosen = [n for n in chosen if subset(spec.node_selector, n.metadata.labels)]
+            chosen = tuple(n for n in chosen if subset(spec.node_selector, n.metadata.labels))
         if not chosen:
-            return Verdict("node-selector", tuple(self.nodes))
-        liked = chosen if spec.affinity is None else [n for n in chosen if selects(spec, n)]
+            return Verdict("node-selector", self.nodes)
+        liked = chosen if spec.affinity is None else tuple(n for n in chosen if selects(spec, n))
         if not liked:
-            return Verdict("node-affinity", tuple(chosen))
-        wanted = _needs(pod)
-        ailing = {n.name for n in liked if self._like(n, pod, is_ailing)}
-        lost = tuple(n for n in liked if n.name in ailing and self.has_room(wanted, n))
-        well = [n for n in liked if n.name not in ailing]
-        if not (welcome := [n for n in well if not self._like(n, pod, repelling)]):
-            return Verdict("taint", tuple(well or liked), lost)
+            return Verdict("node-affinity", chosen)
+        wanted = needs(pod)
+        ailing, well = self._split(liked, pod, is_ailing)
+        lost = self.room(ailing).fitting(wanted)
+        _, welcome = self._split(well, pod, repelling)
+        if not welcome:
+            return Verdict("taint", well or liked, lost)
         return self._place(pod, wanted, welcome, lost)
 
-    def _place(self, pod: Pod, wanted: Needs, nodes: list[Node], lost: tuple[Node, ...]) -> Verdict | None:
-        shut = [n for n in nodes if self._like(n, pod, is_cordoned)]
-        offered = [n for n in nodes if not self._like(n, pod, is_cordoned)]
-        roomy = [n for n in offered if self.has_room(wanted, n)]
-        spare = [n for n in shut if self.has_room(wanted, n)]
+    def _place(self, pod: Pod, wanted: Needs, nodes: tuple[Node, ...], lost: tuple[Node, ...]) -> Verdict | None:
+        shut, offered = self._split(nodes, pod, is_cordoned)
+        roomy, spare = self.room(offered).fitting(wanted), self.room(shut).fitting(wanted)
         if roomy or spare:
             others = self._neighbours(pod)
             if any(not others.misfits(n) for n in roomy):
                 return None
-            if free := [n for n in spare if not others.misfits(n)]:
-                return Verdict("cordon", tuple(free), lost)
-            return Verdict("other-pods", tuple(roomy or spare), lost)
-        return Verdict("resource", tuple(offered or shut), lost)
+            if free := tuple(n for n in spare if not others.misfits(n)):
+                return Verdict("cordon", free, lost)
+            return Verdict("other-pods", roomy or spare, lost)
+        return Verdict("resource", offered or shut, lost)
 
-    def _like(self, node: Node, pod: Pod, ask: Callable[[Pod, Node], object]) -> bool:
-        """What `ask` says of this pod and node; asked once for all nodes whose state and taints are the same."""
-        known = (pod.metadata.uid, ask, self._states[node.name])
-        if known not in self._asked:
-            self._asked[known] = bool(ask(pod, node))
-        return self._asked[known]
+    def _split(
+        self, nodes: tuple[Node, ...], pod: Pod, ask: Callable[[Pod, Node], object]
+    ) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+        """The nodes of which `ask` says yes, and the others; asked once for all whose state and taints are alike."""
+        states, examples = self._states
+        yes = {state for state, node in enumerate(examples) if ask(pod, node)}
+        if not yes:
+            return (), nodes
+        return (
+            tuple(n for n in nodes if states[n.name] in yes),
+            tuple(n for n in nodes if states[n.name] not in yes),
+        )
 
     @cached_property
-    def _states(self) -> dict[str, State]:
-        return {n.name: _state(n) for n in self.nodes}
-
-    @cached_property
-    def _asked(self) -> dict[tuple[str, Callable[[Pod, Node], object], State], bool]:
-        return {}
-
-    def has_room(self, wanted: Needs, node: Node) -> bool:
-        """Whether the node has all that a pod asks for."""
-        room = self.room[node.name]
-        return all(amount <= max(room.get(name, _NOTHING), _NOTHING) for name, amount in wanted.items())
+    def _states(self) -> tuple[dict[str, int], list[Node]]:
+        """The number of each node's state, and for each number one node that is in it."""
+        numbers: dict[State, int] = {}
+        states = {n.name: numbers.setdefault(_state(n), len(numbers)) for n in self.nodes}
+        examples = {number: n for n in reversed(self.nodes) for number in (states[n.name],)}
+        return states, [examples[i] for i in range(len(numbers))]
 
     def crowd(self, pod: Pod, node: Node) -> tuple[str, ...]:
         """Why the pods that are there keep the pod off the node: kinds of misfit."""
@@ -219,12 +225,13 @@ def _reserved(pods: Iterable[Pod]) -> dict[str, Decimal]:
     """What these pods take of their node, their number included."""
     total: dict[str, Decimal] = {}
     for pod in pods:
-        for name, amount in _needs(pod).items():
-            total[name] = total.get(name, _NOTHING) + amount
+        for name, amount in needs(pod).items():
+            total[name] = total.get(name, NOTHING) + amount
     return total
 
 
-def _needs(pod: Pod) -> Needs:
+def needs(pod: Pod) -> Needs:
+    """What a pod asks of its node."""
     return {**requests(pod.spec), "pods": _ONE}
 
 
@@ -295,12 +302,6 @@ def is_cordoned(pod: Pod, node: Node) -> bool:
     """Whether a cordon keeps the pod off the node (a DaemonSet's pods tolerate it)."""
     cordon = Taint(key=CORDON, effect="NoSchedule")
     return (node.spec.unschedulable or cordon in node.spec.taints) and not tolerates(pod.spec.tolerations, cordon)
-
-
-def short(pod: Pod, rooms: Iterable[Mapping[str, Decimal]]) -> list[set[str]]:
-    """The resources that the pod asks for beyond what there is, for each place."""
-    wanted = _needs(pod).items()
-    return [{name for name, amount in wanted if amount > max(room.get(name, _NOTHING), _NOTHING)} for room in rooms]
 
 
 def _awaits_claim(snapshot: Snapshot, pod: Pod) -> bool:
