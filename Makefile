@@ -6,7 +6,7 @@ RUN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check testbed cluster bench docs lock new-rule new-strategy clean
+.PHONY: help setup demo test check testbed cluster node scenarios differential bench docs lock new-rule new-strategy clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,15 @@ check: setup ## format, lint, types, import directions, generated pages
 
 cluster: setup ## run a real control plane with node stand-ins until Ctrl-C (NODES=3)
 	@$(RUN)/python -m testbed.cluster --nodes $(or $(NODES),3)
+
+node: setup ## run a real control plane with a real kubelet and containerd until Ctrl-C (needs root on Debian)
+	@$(RUN)/python -m testbed.node
+
+scenarios: setup ## play every scenario, print what came of it (ON=practice,plane,node SEEDS=5 ONLY=name,name)
+	@$(RUN)/python tests/scenarios.py --on $(or $(ON),practice) --seeds $(or $(SEEDS),1) --only "$(ONLY)" --at-once $(or $(AT_ONCE),0)
+
+differential: setup ## ask the practice cluster and a real API server the same, print what differs
+	@$(RUN)/python tests/differential/differential_run.py
 
 bench: setup ## run every benchmark; each prints a table
 	@set -e; for b in bench/bench_*.py; do $(RUN)/python $$b; done

@@ -123,7 +123,8 @@ class ControlPlane:
 
         The API server appends an event before it answers, so a caller sees its own writes.
         """
-        for line in self.audit.read_text().splitlines():
+        # The last line may still be in the making.
+        for line in self.audit.read_text().rpartition("\n")[0].splitlines():
             event: dict[str, Any] = json.loads(line)
             if user in ("", event["user"]["username"]):
                 yield event

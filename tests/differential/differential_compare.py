@@ -102,7 +102,14 @@ class Report:
     @property
     def unknown(self) -> list[Difference]:
         """What nobody has accepted."""
-        return [d for d in self.found if not any(k.covers(d) for k in self.accepted)]
+        return self._unaccepted(self.found)
+
+    def unknown_in(self, area: str, step: str, practice: Told, real: Told) -> list[Difference]:
+        """What nobody has accepted, of two answers that may not be the last."""
+        return self._unaccepted(differences(area, step, practice, real))
+
+    def _unaccepted(self, found: Iterable[Difference]) -> list[Difference]:
+        return [d for d in found if not any(k.covers(d) for k in self.accepted)]
 
     @property
     def stale(self) -> list[str]:

@@ -249,7 +249,13 @@ OBJECTS: dict[str, list[Step]] = {
         post("secrets", named(stringData={"a": "b"})),
         post("secrets", named("s2", data={"a": "!!"})),
         post("serviceaccounts", named()),
-        post("events", named(involvedObject={"kind": "Pod", "name": "p", "namespace": "objects"}, reason="x")),
+        post("events", named(involvedObject={"kind": "Pod", "name": "p", "namespace": "${ns}"}, reason="x")),
+        post(
+            "events",
+            named("far", involvedObject={"kind": "Pod", "name": "p", "namespace": "another"}, reason="x"),
+            name="about an object elsewhere",
+        ),
+        post("events", named("node", involvedObject={"kind": "Node", "name": "n"}), name="about no namespace's object"),
         get("/apis/events.k8s.io/v1/namespaces/{ns}/events/it"),
         post(f"{RBAC}/roles", named(rules=[{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}])),
         post(

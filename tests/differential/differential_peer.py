@@ -25,7 +25,7 @@ from testbed.plane import ControlPlane
 from kubemend.lab.server import PracticeServer
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-PATIENCE_S = 120
+PATIENCE_S = 60
 """Seconds within which a server must have learnt what it was told, or a cluster come to what is waited for."""
 AGAIN_S = 0.05
 HEADERS = ("Content-Type", "Retry-After", "Warning", "Allow")

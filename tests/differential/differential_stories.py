@@ -166,6 +166,7 @@ GARBAGE: list[Step] = [
     seen(PODS, "its pod stays", 1),
     post(f"{APPS}/deployments", web(replicas=1)),
     get(SETS, hold={"/items/#": 1, "/items/0/metadata/ownerReferences/#": 1}, name="adopted again"),
+    get(WEB, hold=rolled(1, 1), name="there as before"),
     delete(f"{WEB}?propagationPolicy=Foreground"),
     get(WEB, until=404, name="gone last"),
     seen(SETS, "nothing left of it", 0),

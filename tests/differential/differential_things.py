@@ -187,12 +187,12 @@ OTHERS: list[Step] = [
         "a budget that allows none",
         status_disruptionsAllowed=0,
         status_currentHealthy=1,
+        status_expectedPods=1,
     ),
     get(PODS, hold={"/items/#": 1}, keep={"pod": "/items/0/metadata/name"}, name="the last pod"),
     post("pods/${pod}/eviction", typed("policy/v1", "Eviction", named("${pod}")), name="is not evicted"),
     patch(WEB, {"spec": {"template": {"spec": {"nodeSelector": {"no": "where"}}}}}),
     get(PODS, hold={"/items/#": 2}, name="one that fits nowhere"),
-    get(WEB, hold={"/status/conditions/type=Progressing/reason": "ReplicaSetUpdated"}, name="on its way"),
     patch(f"{WEB}", {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}, STRATEGIC),
     get(PODS, hold={"/items/#": 1}, name="alone after the other has gone"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import differential_talks
 import pytest
 from differential_clusters import practice_cluster, real_cluster
 from differential_talks import STORIES, Living, tell
@@ -44,5 +45,6 @@ async def test_a_controller_that_goes_astray_is_found(
     clusters: tuple[Living, Living], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployment, "HISTORY", "deployment.kubernetes.io/wrong")
+    monkeypatch.setattr(differential_talks, "TURNS", 4)
     report = await tell(*clusters, ["rollout"])
     assert "rollout: the revisions and their history" in {d.place for d in report.unknown}

@@ -285,7 +285,8 @@ def wrong(cell: Cell, live: Object) -> list[str]:
     image, replicas = at(live, IMAGE), live["spec"]["replicas"]
     before = (GOOD if step.fails else WORSE, 1)
     after = (WORSE if step.fails else GOOD, 1) if not step.scale else (WORSE, 0)
-    held, seen = 2 if step.fails or step.undo else 1, (image, replicas)
+    # Who can't see whether it holds takes it back.
+    held, seen = 2 if step.fails or step.undo or step.sight else 1, (image, replicas)
     facts: dict[str, bool] = {
         "at an end": state not in OPEN and state not in (State.PROPOSED, State.AWAITING_APPROVAL),
         "struck": cell.struck,

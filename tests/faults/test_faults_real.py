@@ -22,6 +22,7 @@ from kubemend.cluster.connection import Connection, connect
 from kubemend.engine import catalogue
 from kubemend.model.objects import Deployment, Node, Pod, ReplicaSet
 from kubemend.model.repair import OPEN
+from share import share
 
 Object = dict[str, Any]
 FIXER = "system:serviceaccount:kubemend:kubemend-fixer"
@@ -107,7 +108,7 @@ async def test_on_a_real_control_plane_too_every_fault_at_every_step_ends_in_a_s
     real_cluster: ControlPlane, before: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: list[str]
 ) -> None:
     monkeypatch.setattr(catalogue, "kinds", lambda: (Deployment, ReplicaSet, Pod, Node))
-    wanted = [c for c in cells(STEPS, (*LASTING, *TOO)) if c.fault in TOO or c.lasting]
+    wanted = share(c for c in cells(STEPS, (*LASTING, *TOO)) if c.fault in TOO or c.lasting)
     async with Matrix(Real(real_cluster), before, tmp_path) as matrix:
         done = await matrix.run(wanted)
         assert await matrix.bench.mender.ledger.repairs.list(states=OPEN) == []

@@ -24,6 +24,7 @@ from kubemend.model.objects import Deployment, Node, Pod, ReplicaSet
 from kubemend.model.ref import Ref
 from kubemend.model.repair import OPEN, State
 from kubemend.surfaces.cli.options import Access
+from share import share
 
 if TYPE_CHECKING:
     from kubemend.lab.cluster import PracticeCluster
@@ -48,7 +49,7 @@ async def test_every_fault_at_every_step_of_a_repair_ends_in_a_state_that_is_tru
     matrix: Matrix, report: list[str]
 ) -> None:
     async with matrix:
-        done = await matrix.run(cells(kinds=KINDS))
+        done = await matrix.run(share(cells(kinds=KINDS)))
         ledger = matrix.bench.mender.ledger
         assert await ledger.repairs.list(states=OPEN) == []
         assert await ledger.audit.broken_at() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from kubemend.surfaces.cli import wiring
 from kubemend.surfaces.cli.exits import Exit, status_of
 from kubemend.surfaces.cli.options import Access, Place
 from kubemend.surfaces.cli.scan import scan
+from share import share
 
 if TYPE_CHECKING:
     from kubemend.lab.cluster import PracticeCluster
@@ -117,17 +119,20 @@ async def test_a_scan_says_what_it_could_not_read_whatever_the_fault(
     assert (whole.status, whole.unread, whole.not_judged) == (0, set(), set())
     ends: dict[str, list[str]] = defaultdict(list)
     wrong = []
-    for step, match in STEPS.items():
-        for name, fault in FAULTS.items():
-            for times in (1, None) if name in LASTING else (1,):
-                rule = proxy.on(match, fault, times=times)
-                told = await scanned(proxy, tmp_path, capsys)
-                proxy.forget([rule])
-                ends[name].append(f"{step}: {told}")
-                if not rule.struck or not honest(told, whole, KINDS.get(step, set())):
-                    wrong.append(f"{name}{'' if times else ' for ever'} at {step}: {told}, {told.found}")
+    for step, name, times in share(cases(STEPS)):
+        rule = proxy.on(STEPS[step], FAULTS[name], times=times)
+        told = await scanned(proxy, tmp_path, capsys)
+        proxy.forget([rule])
+        ends[name].append(f"{step}: {told}")
+        if not rule.struck or not honest(told, whole, KINDS.get(step, set())):
+            wrong.append(f"{name}{'' if times else ' for ever'} at {step}: {told}, {told.found}")
     assert not wrong, "\n" + "\n".join(wrong)
     report += ["", "scan", *(f"{name:<13}{'; '.join(told)}" for name, told in ends.items())]
+
+
+def cases(steps: Iterable[str]) -> list[tuple[str, str, int | None]]:
+    """Each step with each fault, once, and for ever where that is another thing."""
+    return [(s, n, t) for s in steps for n in FAULTS for t in (1, None) if t or n in LASTING]
 
 
 def honest(told: Told, whole: Told, struck: set[str]) -> bool:
@@ -185,8 +190,7 @@ async def test_watch_opens_or_says_why_not_and_never_takes_unread_for_well(
             if times and step.startswith("a first") and said != "found":
                 wrong.append(f"{title}, once: {said}")
 
-    cases = [(s, n, t) for s in OPENING for n in FAULTS for t in (1, None) if t or n in LASTING]
-    await asyncio.gather(*(one(*case) for case in cases))
+    await asyncio.gather(*(one(*case) for case in share(cases(OPENING))))
     assert not wrong, "\n" + "\n".join(wrong)
     report += ["", "the opening of watch", *(f"{name:<13}{'; '.join(told)}" for name, told in ends.items())]
 

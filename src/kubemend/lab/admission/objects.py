@@ -43,6 +43,16 @@ def service(obj: Object) -> Iterator[Cause]:
         yield Cause.required("spec.externalName")
 
 
+def event(obj: Object) -> Iterator[Cause]:
+    """Faults of an Event: it lies with what it is about; about what has no namespace, in one of two."""
+    about, own = obj["involvedObject"].get("namespace", ""), obj["metadata"]["namespace"]
+    if own != about if about else own not in _CLUSTER_EVENTS:
+        yield Cause.invalid("involvedObject.namespace", about, "does not match event.namespace")
+
+
+_CLUSTER_EVENTS = ("default", "kube-system")
+
+
 def claim(obj: Object) -> Iterator[Cause]:
     """Faults of a PersistentVolumeClaim."""
     spec = obj["spec"]

@@ -20,6 +20,7 @@ _CHECKS: dict[str, Callable[[Object], Iterator[Cause]]] = {
     "CronJob": workloads.cronjob,
     "DaemonSet": workloads.daemonset,
     "Deployment": workloads.deployment,
+    "Event": objects.event,
     "HorizontalPodAutoscaler": objects.autoscaler,
     "Ingress": objects.ingress,
     "Job": workloads.job,
