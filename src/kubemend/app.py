@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from kubemend.cluster.connection import Connection
     from kubemend.cluster.reader import Reader
+    from kubemend.engine.gateway import Gateway
+    from kubemend.engine.mender import Mender
     from kubemend.engine.policy import Policy
     from kubemend.lab.cluster import PracticeCluster
     from kubemend.lab.hand import Hand
@@ -107,6 +109,29 @@ class Rooms:
             )
             mender = Mender(cluster=cluster, policy=policy, ledger=ledger, sight=sight, guard=guard)
             yield Bench(Seat(reader, connection.name, connection.server, connection.namespace), mender)
+
+    @asynccontextmanager
+    async def gateway(self, access: Access) -> AsyncIterator[Gateway]:
+        """The one door for tool calls on a cluster. What diagnoses and writes need is opened by the first that does."""
+        from kubemend.cluster.reader import Reader
+        from kubemend.engine import catalogue
+        from kubemend.engine.gateway import Gateway
+
+        @asynccontextmanager
+        async def mending() -> AsyncIterator[Mender]:
+            async with self.bench(access, scope=None, tell=lambda _repair, _text: None) as bench:
+                yield bench.mender
+
+        connection = _connection(access)
+        async with connection.open() as transport, self.ledger(access.store) as ledger:
+            reader = Reader(transport)
+            yield Gateway(
+                catalogue.tools(),
+                reader=reader,
+                cluster=await identity(reader, connection.server),
+                records=ledger.audit,
+                mending=mending,
+            )
 
     @asynccontextmanager
     async def practice(self, *, nodes: int, pace: float, kubeconfig: Path | None = None) -> AsyncIterator[Practice]:

@@ -15,6 +15,7 @@ from kubemend.engine.guard.hands import Hands, permissions
 from kubemend.engine.guard.machine import Guard
 from kubemend.engine.guard.revision import NotItsRevision, privileges, resolved
 from kubemend.engine.policy import Mode, Policy
+from kubemend.engine.preview import as_files, headline, previews
 from kubemend.kube.patch import merge, strategic
 from kubemend.model.access import Access, Risk
 from kubemend.model.plan import Plan, RollBack, Scale, Verify
@@ -22,7 +23,6 @@ from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
 from kubemend.store.budget import Limits
 from kubemend.store.ledger import open_ledger
-from kubemend.surfaces.cli.preview import as_files, headline, previews
 
 WEB = Ref("Deployment", "shop", "web", "apps")
 OLD = Ref("ReplicaSet", "shop", "web-1", "apps")

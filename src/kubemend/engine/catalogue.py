@@ -1,18 +1,19 @@
-"""Finding rules and strategies: packages are walked, so adding one edits no other file."""
+"""Finding rules, strategies and tools: packages are walked, so adding one edits no other file."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from kubemend.model.access import Access
 from kubemend.model.objects import Obj
 from kubemend.model.rule import Rule
 from kubemend.model.strategy import Strategy
+from kubemend.model.tool import Tool
 
 
 @functools.cache
@@ -29,6 +30,15 @@ def strategies() -> tuple[Strategy, ...]:
     from kubemend import remedies as package  # noqa: PLC0415
 
     return _unique(sorted(_marked(package, "__strategy__"), key=lambda s: (s.order, s.risk, s.id)), "id")
+
+
+@functools.cache
+def tools() -> Mapping[str, Tool]:
+    """Every tool by its name, in the order of modules and names."""
+    from kubemend import tools as package  # noqa: PLC0415
+
+    found = sorted(_marked(package, "__tool__"), key=lambda t: (t.module, t.name))
+    return MappingProxyType({t.name: t for t in _unique(found, "name")})
 
 
 def kinds() -> tuple[type[Obj], ...]:

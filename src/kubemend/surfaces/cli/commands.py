@@ -28,6 +28,11 @@ COMMANDS = (
     Command("watch", "watch:watch", "Keep watching; with --auto-fix, repair what the policy allows.", LOOK),
     Command("snapshot save", "snapshot:save", "Keep what can be read of a cluster in a file, without secrets.", LOOK),
     Command("snapshot show", "snapshot:show", "Tell what a snapshot file or directory holds.", LOOK),
+    Command("tools list", "tools:listed", "Every tool that people and agents may call, with its risk.", LOOK),
+    Command(
+        "tools describe", "tools:describe", "One tool: what it takes, what it answers, which rights it needs.", LOOK
+    ),
+    Command("tools run", "tools:run", "Call one tool.", LOOK),
     Command("fix", "fix:fix", "Diagnose one object, plan its repair, ask, apply and verify.", MEND),
     Command("undo", "undo:undo", "Take a past repair back.", MEND),
     Command("approvals list", "approvals:pending", "Plans that wait for a person's yes.", MEND),
@@ -48,6 +53,7 @@ COMMANDS = (
 
 GROUPS = {
     "snapshot": "A cluster's state in a file, for later or for elsewhere.",
+    "tools": "What people and agents may ask for by name.",
     "approvals": "A person's yes or no to a plan.",
     "rbac": "Kubernetes roles, made from what rules and strategies declare.",
     "lab": "The practice cluster.",

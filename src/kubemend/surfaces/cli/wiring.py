@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from kubemend.cluster.reader import Reader
+    from kubemend.engine.gateway import Gateway
     from kubemend.engine.mender import Mender
     from kubemend.lab.scenarios import Cast
     from kubemend.model.repair import Repair
@@ -85,6 +86,10 @@ class Wiring(Protocol):
 
         limits: how much may be repaired, if not as much as usual.
         """
+        ...
+
+    def gateway(self, access: Access) -> AbstractAsyncContextManager[Gateway]:
+        """The one door for tool calls on a cluster."""
         ...
 
     def practice(

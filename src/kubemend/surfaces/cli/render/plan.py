@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kubemend.engine.planner import Turned
+from kubemend.engine.preview import Preview, headline
 from kubemend.model.access import Risk
 from kubemend.model.plan import Plan
-from kubemend.surfaces.cli.preview import Preview, headline
 from kubemend.surfaces.cli.words import line, plain
 
 RISKS = {Risk.READ: "green", Risk.LOW: "green", Risk.MEDIUM: "yellow", Risk.HIGH: "red"}

@@ -1,0 +1,86 @@
+"""Answers have a size. What doesn't fit is cut from the longest lists and texts, and each cut is told."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+LEAST = 3
+"""Items that every list keeps: an example is worth more than a number."""
+TEXT = 512
+"""Characters that a text keeps when even short lists are too much."""
+
+Place = tuple[str | int, ...]
+
+
+def bounded(data: Any, size: int) -> tuple[Any, list[tuple[str, str]]]:
+    """The data in at most `size` bytes of JSON, and (where, what is missing) for each cut.
+
+    Lists lose their tail, the heaviest first: tools order them by importance. Then long texts lose their end.
+    """
+    if weight(data) <= size:
+        return data, []
+    data = copy.deepcopy(data)
+    cuts: dict[Place, tuple[int, int]] = {}
+    while (over := weight(data) - size) > 0:
+        heaviest = max(_lists(data), key=lambda found: weight(found[1]), default=None)
+        if heaviest is None:
+            break
+        place, held = heaviest
+        shown = _shorter(held, over)
+        cuts[place] = (shown, cuts.get(place, (0, len(held)))[1])
+        del held[shown:]
+    told = [(_pointer(p), f"{shown} of {total} shown") for p, (shown, total) in sorted(cuts.items(), key=str)]
+    return (data, told) if weight(data) <= size else _short_texts(data, size, told)
+
+
+def weight(data: Any) -> int:
+    """Bytes of the data as JSON."""
+    return len(msgspec.json.encode(data))
+
+
+def _lists(data: Any, *place: str | int) -> Iterator[tuple[Place, list[Any]]]:
+    """Every list that can still be cut."""
+    if isinstance(data, list):
+        if len(data) > LEAST:
+            yield place, data
+        for index, value in enumerate(data):
+            yield from _lists(value, *place, index)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _lists(value, *place, str(key))
+
+
+def _shorter(held: list[Any], over: int) -> int:
+    """How many items to keep so that `over` bytes go, if this list has them to give."""
+    left = len(held)
+    while left > LEAST and over > 0:
+        left -= 1
+        over -= weight(held[left]) + 1
+    return left
+
+
+def _short_texts(data: Any, size: int, told: list[tuple[str, str]]) -> tuple[Any, list[tuple[str, str]]]:
+    limit = size // 2
+    while weight(data) > size and limit >= TEXT:
+        data, cut = _clipped(data, limit), limit
+        limit //= 2
+        told = [t for t in told if t[0]] + [("", f"texts longer than {cut} characters are cut")]
+    return data, told
+
+
+def _clipped(data: Any, limit: int) -> Any:
+    if isinstance(data, str):
+        return data if len(data) <= limit else data[:limit] + "…"
+    if isinstance(data, list):
+        return [_clipped(v, limit) for v in data]
+    if isinstance(data, dict):
+        return {k: _clipped(v, limit) for k, v in data.items()}
+    return data
+
+
+def _pointer(place: Place) -> str:
+    return "".join(f"/{p}" for p in place)

@@ -1,0 +1,91 @@
+"""The desk that tools over the engine sit at: one cluster's diagnoses and repairs, as views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubemend.cluster.reader import Reader
+from kubemend.engine import catalogue, views
+from kubemend.engine.judge import judge
+from kubemend.engine.mender import Mender
+from kubemend.engine.planner import plan
+from kubemend.engine.preview import previews
+from kubemend.model.errors import InvalidInput
+from kubemend.model.ref import Ref
+from kubemend.model.repair import Repair, State
+
+
+class MendingDesk:
+    """See `kubemend.tools.desk.Desk`."""
+
+    def __init__(self, mender: Mender, reader: Reader, *, actor: str) -> None:
+        self._mender, self._reader, self._actor = mender, reader, actor
+
+    async def diagnose(self, namespace: str | None) -> dict[str, Any]:
+        """Judge what is there now."""
+        snapshot = self._mender.sight.snapshot()
+        if namespace is not None:
+            snapshot = snapshot.within(namespace)
+        report = judge(snapshot, catalogue.rules())
+        remedies = {}
+        for diagnosis in report.diagnoses:
+            planned = plan(diagnosis, snapshot, catalogue.strategies())
+            remedies[diagnosis.fingerprint] = views.Remedy(planned.plan, planned.why_not)
+        return views.of_scan(
+            views.Scan(
+                report=report,
+                source=self._mender.cluster,
+                taken_at=snapshot.taken_at,
+                namespace=namespace,
+                unread=snapshot.unread,
+                remedies=remedies,
+            )
+        )
+
+    async def propose(self, ref: Ref) -> dict[str, Any]:
+        """Plan a repair of what is wrong with one object."""
+        diagnosis = self._mender.diagnosis_of(ref)
+        if diagnosis is None:
+            return {"diagnosis": None, "plan": None, "why": f"no fault found on {ref}"}
+        _, planned, repair = await self._mender.propose(diagnosis, actor=self._actor, asked=True)
+        found = views.of_diagnosis(diagnosis, views.Remedy(planned.plan, planned.why_not))
+        if repair is None:
+            return {"diagnosis": found, "plan": None, "why": planned.why_not}
+        return {"diagnosis": found, **await waiting(repair, self._reader)}
+
+    async def apply(self, repair: str) -> dict[str, Any]:
+        """Carry out what a person approved."""
+        last = await self._mender.guard.carry_out(await self._own(repair), actor=self._actor)
+        return views.of_repair(last)
+
+    async def undo(self, repair: str) -> dict[str, Any]:
+        """Take back."""
+        last = await self._mender.guard.undo(await self._own(repair), actor=self._actor)
+        return views.of_repair(last)
+
+    async def repairs(self, limit: int) -> list[dict[str, Any]]:
+        """The newest first."""
+        return [
+            views.of_repair(r)
+            for r in await self._mender.ledger.repairs.list(cluster=self._mender.cluster, limit=limit)
+        ]
+
+    async def _own(self, repair: str) -> Repair:
+        found = await self._mender.ledger.repairs.get(repair)
+        if found.cluster != self._mender.cluster:
+            raise InvalidInput(f"repair {repair} belongs to another cluster", code="other-cluster", where=repair)
+        return found
+
+
+async def waiting(repair: Repair, reader: Reader) -> dict[str, Any]:
+    """A plan that waits for a yes: what it would change, and how to say it."""
+    diffs = [p.diff for p in await previews(repair.plan, reader)]
+    asks = repair.state in (State.PROPOSED, State.AWAITING_APPROVAL)
+    return {
+        "repair": repair.id,
+        "state": repair.state.value,
+        "why": repair.why,
+        "plan": views.of_plan(repair.plan),
+        "diff": "\n".join(d for d in diffs if d),
+        "approve": f"kubemend approvals approve {repair.id} --allow-changes" if asks else "",
+    }

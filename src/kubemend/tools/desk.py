@@ -1,0 +1,31 @@
+"""The handle of a tool that works with diagnoses and repairs. The engine has it; tools only ask."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from kubemend.model.ref import Ref
+
+
+class Desk(Protocol):
+    """Where diagnoses are made and repairs are kept. Answers are the views that every surface shows."""
+
+    async def diagnose(self, namespace: str | None) -> dict[str, Any]:
+        """All that is wrong, with causes, evidence and what could be done: the same as `kubemend scan -o json`."""
+        ...
+
+    async def propose(self, ref: Ref) -> dict[str, Any]:
+        """Diagnose one object and hand the best plan for it to the guard. Nothing is written to the cluster."""
+        ...
+
+    async def apply(self, repair: str) -> dict[str, Any]:
+        """Carry out a repair that was approved, to its proven end. Refused without an approval of exactly its plan."""
+        ...
+
+    async def undo(self, repair: str) -> dict[str, Any]:
+        """Take a finished repair back."""
+        ...
+
+    async def repairs(self, limit: int) -> list[dict[str, Any]]:
+        """The newest repairs of this cluster, newest first."""
+        ...

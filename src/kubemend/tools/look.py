@@ -1,0 +1,54 @@
+"""The handle of a tool that reads: the cluster, and a note of everything that could not be had."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
+from kubemend.cluster.reader import Reader
+from kubemend.model.answer import Gap
+from kubemend.model.objects import Obj
+from kubemend.model.ref import Ref
+
+T = TypeVar("T", bound=Obj)
+
+
+class Look:
+    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.gaps: list[Gap] = []
+
+    async def list(
+        self, kind: type[T], namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> tuple[T, ...]:
+        """All objects of a kind, by namespace and name. A list that can't be had fails the call: unknown is not empty.
+
+        Objects that can't be decoded are noted as gaps.
+        """
+        found = await self.reader.list(kind, namespace, labels=labels, fields=fields)
+        self.gaps += [Gap(f"{u.kind} {u.namespace}".strip(), u.why) for u in found.unread]
+        return tuple(sorted(found.items, key=lambda o: (o.namespace, o.name)))
+
+    async def beside(
+        self, kind: type[T], namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> tuple[T, ...] | None:
+        """The same for what only adds to an answer: None, and a gap, when it can't be had."""
+        try:
+            return await self.list(kind, namespace, labels=labels, fields=fields)
+        except (Forbidden, NotServed, TimedOut, Unreachable) as error:
+            self.missing(f"{kind.plural}{f' in {namespace}' if namespace else ''}", error.message)
+            return None
+
+    async def one(self, kind: type[T], namespace: str, name: str) -> T:
+        """One object. NotFound when it isn't there."""
+        return await self.reader.read(kind, namespace, name)
+
+    async def raw(self, ref: Ref) -> dict[str, Any]:
+        """One object, whole."""
+        return await self.reader.get(ref)
+
+    def missing(self, what: str, why: str) -> None:
+        """Note a gap."""
+        self.gaps.append(Gap(what, why))
