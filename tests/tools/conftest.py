@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tools_recorder import Recorder
+from tools_world import Everything
 
 from kubemend.app import Rooms
 from kubemend.cluster.reader import Reader
@@ -17,13 +18,6 @@ from kubemend.surfaces.cli.options import Access
 
 WORLD = Path(__file__).with_name("world.yaml")
 SETTLED_S = 30.0
-
-
-class Everything:
-    """The gateway of a whole program on a practice cluster, and what its reads asked for."""
-
-    def __init__(self, gateway: Gateway, recorder: Recorder) -> None:
-        self.gateway, self.recorder = gateway, recorder
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from tools_world import Everything
 
-from conftest import Everything
 from kubemend.engine import catalogue
 from kubemend.engine.guard.hands import permissions
 from kubemend.model.access import Risk

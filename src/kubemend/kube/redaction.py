@@ -23,8 +23,9 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 NOT_SECRET = frozenset(
     {
-        "secretName", "secretRef", "secretKeyRef", "tokenExpirationSeconds", "automountServiceAccountToken", "authority",
-        "passwordSecretRef", "secretNamespace", "imagePullSecrets", "nextToken", "continue", "sessionAffinity",
+        "secretName", "secretRef", "secretKeyRef", "tokenExpirationSeconds", "automountServiceAccountToken",
+        "authority", "passwordSecretRef", "secretNamespace", "imagePullSecrets", "nextToken", "continue",
+        "sessionAffinity",
     }
 )  # fmt: skip
 """Fields of the Kubernetes API whose names sound like it and hold none."""

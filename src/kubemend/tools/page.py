@@ -6,7 +6,10 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from kubemend.model.answer import Cut
 from kubemend.model.errors import InvalidInput
@@ -14,6 +17,8 @@ from kubemend.model.objects import Obj
 
 Row = TypeVar("Row")
 Item = TypeVar("Item", bound=Obj)
+Key = tuple[str | float, ...]
+"""What a list is ordered by, and what a token holds."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +38,37 @@ class Page(Generic[Row]):
 
 
 def page(found: Sequence[Item], row: Callable[[Item], Row], *, limit: int, after: str) -> Page[Row]:
-    """The rows of the first `limit` objects behind the token `after`, of objects ordered by namespace and name."""
-    start = _decode(after) if after else ("", "")
-    left = [o for o in found if (o.namespace, o.name) > start]
+    """The first `limit` objects behind the token `after`, of objects ordered by namespace and name."""
+    return paged(found, row, key=lambda o: (o.namespace, o.name), limit=limit, after=after)
+
+
+def newest(
+    found: Sequence[Item], row: Callable[[Item], Row], *, when: Callable[[Item], datetime], limit: int, after: str
+) -> Page[Row]:
+    """The same, ordered by time, the newest first."""
+
+    def key(obj: Item) -> Key:
+        return (-when(obj).timestamp(), obj.namespace, obj.name)
+
+    return paged(sorted(found, key=key), row, key=key, limit=limit, after=after)
+
+
+def paged(
+    found: Sequence[Any], row: Callable[[Any], Row], *, key: Callable[[Any], Key], limit: int, after: str
+) -> Page[Row]:
+    """The same for anything that is ordered by `key`, which must tell any two apart."""
+    start = _decode(after) if after else None
+    left = [o for o in found if start is None or key(o) > start]
     shown = left[:limit]
-    return Page(tuple(map(row, shown)), tuple(map(_token, shown)), len(found), len(left) > limit)
+    return Page(tuple(map(row, shown)), tuple(_encode(key(o)) for o in shown), len(found), len(left) > limit)
 
 
-def _token(obj: Obj) -> str:
-    return base64.urlsafe_b64encode(f"{obj.namespace}/{obj.name}".encode()).decode().rstrip("=")
+def _encode(key: Key) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def _decode(token: str) -> tuple[str, str]:
+def _decode(token: str) -> Key:
     try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+        return msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=Key)
+    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
         raise InvalidInput("this is no continue token of ours", code="invalid-arguments", where="continue") from error
-    namespace, _, name = text.partition("/")
-    return namespace, name

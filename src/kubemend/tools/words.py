@@ -23,3 +23,11 @@ Name = Annotated[str, Meta(description="Name of the object.", pattern=_SUBDOMAIN
 Limit = Annotated[int, Meta(description="How many to show at most.", ge=1, le=500)]
 After = Annotated[str, Meta(description="`truncated.continue` of the answer before, to see what comes next.")]
 Hours = Annotated[int, Meta(description="How far back to look, in hours.", ge=1, le=168)]
+Kind = Annotated[
+    str,
+    Meta(
+        description="Kind, plural or short name, in any case; `plural.group` where several groups have it.",
+        pattern=r"^[A-Za-z][-A-Za-z0-9.]*$",
+        max_length=253,
+    ),
+]

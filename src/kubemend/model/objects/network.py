@@ -24,6 +24,7 @@ class ServiceSpec(Part, frozen=True, gc=False):
     cluster_ip: str = field(name="clusterIP", default="")
     publish_not_ready_addresses: bool = False
     external_name: str = ""
+    external_ips: tuple[str, ...] = field(name="externalIPs", default=())
 
 
 class Service(Obj, frozen=True, gc=False, kw_only=True):
