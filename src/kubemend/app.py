@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
     from kubemend.surfaces.cli.wiring import Bench, Exercise, Practice, Seat, Tell
+    from kubemend.tools.look import Place as GatewayPlace
 
 # Imports below are made where they are needed: a command pays for the rooms it uses, and `--help` for none.
 # ruff: noqa: PLC0415
@@ -128,6 +129,7 @@ class Rooms:
             yield Gateway(
                 catalogue.tools(),
                 reader=reader,
+                place=_place(access, connection),
                 cluster=await identity(reader, connection.server),
                 records=ledger.audit,
                 mending=mending,
@@ -191,6 +193,19 @@ def _policy(access: Access, limits: Limits | None) -> Policy:
 
     mode = Mode.ALLOW_CHANGES if access.allow_changes else Mode.READ_ONLY
     return Policy(mode=Mode.AUTO_FIX if access.auto_fix else mode, limits=limits or Limits())
+
+
+def _place(access: Access, connection: Connection) -> GatewayPlace:
+    from kubemend.cluster.connection import kubeconfig_of
+    from kubemend.tools.look import ContextRow
+    from kubemend.tools.look import Place as GatewayPlace
+
+    known = kubeconfig_of(access.kubeconfig).contexts
+    rows = (
+        ContextRow(name, c.cluster, c.user, c.namespace or "default", name == connection.name)
+        for name, c in sorted(known.items())
+    )
+    return GatewayPlace(connection.name, connection.server, connection.namespace, tuple(rows))
 
 
 async def _reach(reader: Reader, namespace: str) -> str | None:

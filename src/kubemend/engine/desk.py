@@ -6,6 +6,7 @@ from typing import Any
 
 from kubemend.cluster.reader import Reader
 from kubemend.engine import catalogue, views
+from kubemend.engine.guide import guide
 from kubemend.engine.judge import judge
 from kubemend.engine.mender import Mender
 from kubemend.engine.planner import plan
@@ -69,6 +70,11 @@ class MendingDesk:
             views.of_repair(r)
             for r in await self._mender.ledger.repairs.list(cluster=self._mender.cluster, limit=limit)
         ]
+
+    async def guide(self, keyword: str, namespace: str | None) -> dict[str, Any]:
+        """The rules whose page speaks of it, those that fire now first."""
+        report = (await self.diagnose(namespace))["findings"]
+        return guide(keyword, namespace, {f["code"]: f["message"] for f in report})
 
     async def _own(self, repair: str) -> Repair:
         found = await self._mender.ledger.repairs.get(repair)

@@ -24,7 +24,7 @@ from kubemend.model.errors import InvalidInput, KubemendError
 from kubemend.model.order import Order
 from kubemend.model.repair import Repair, State
 from kubemend.model.tool import Tool
-from kubemend.tools.look import Look
+from kubemend.tools.look import Look, Place
 from kubemend.tools.page import Page
 
 SIZE = 32 << 10
@@ -59,12 +59,14 @@ class Gateway:
         tools: Mapping[str, Tool],
         *,
         reader: Reader,
+        place: Place,
         cluster: str,
         records: Records,
         mending: Callable[[], AbstractAsyncContextManager[Mender]],
     ) -> None:
         self.tools = tools
-        self._reader, self._cluster, self._records, self._mending = reader, cluster, records, mending
+        self._reader, self._place, self._cluster = reader, place, cluster
+        self._records, self._mending = records, mending
 
     async def call(self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None) -> Answer:
         """Call one tool. Never raises for what a caller or a cluster did: a refusal is an answer, and recorded too.
@@ -91,7 +93,7 @@ class Gateway:
         return found
 
     async def _called(self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None) -> Answer:
-        bound, look = tool.bind(arguments), Look(self._reader)
+        bound, look = tool.bind(arguments), Look(self._reader, self._place)
         try:
             async with asyncio.timeout(tool.within_s):
                 made = await self._run(tool, look, bound, actor)

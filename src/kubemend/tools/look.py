@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
 from kubemend.cluster.reader import Reader
 from kubemend.model.answer import Gap
@@ -13,11 +15,30 @@ from kubemend.model.ref import Ref
 T = TypeVar("T", bound=Obj)
 
 
+class ContextRow(Struct, frozen=True):
+    """One context of the kubeconfig."""
+
+    name: str
+    cluster: str
+    user: str
+    namespace: str
+    is_current: bool
+
+
+class Place(Struct, frozen=True):
+    """Where a gateway stands: the context's name, the server's address, and the contexts there are to choose from."""
+
+    context: str
+    server: str
+    namespace: str
+    contexts: tuple[ContextRow, ...] = ()
+
+
 class Look:
     """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`."""
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    def __init__(self, reader: Reader, place: Place) -> None:
+        self.reader, self.place = reader, place
         self.gaps: list[Gap] = []
 
     async def list(

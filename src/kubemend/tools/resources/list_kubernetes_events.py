@@ -13,7 +13,6 @@ from kubemend.tools.look import Look
 from kubemend.tools.page import Page, newest
 from kubemend.tools.words import After, Limit, Scope
 
-
 EPOCH = datetime.fromtimestamp(0, UTC)
 """Stands for a time that an event doesn't tell."""
 
