@@ -24,10 +24,13 @@ SETTLED_S = 30.0
 async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
     rooms = Rooms()
     async with rooms.practice(nodes=3, pace=0.02) as lab:
-        for document in yaml.safe_load_all(WORLD.read_text()):
-            await lab.create(document)
+        namespace, *rest = yaml.safe_load_all(WORLD.read_text())
+        await lab.create(namespace)
         access = Access(kubeconfig=str(lab.kubeconfig), store=tmp_path / "ledger.db", allow_changes=True)
         async with rooms.gateway(access) as gateway:
+            await _account(gateway)
+            for document in rest:
+                await lab.create(document)
             recorder = Recorder(gateway._reader._transport)
             gateway._reader = Reader(recorder)  # type: ignore[arg-type]
             await _settled(gateway)
@@ -35,13 +38,24 @@ async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
             yield Everything(gateway, recorder)
 
 
+async def _account(gateway: Gateway) -> None:
+    """Until the namespace has its ServiceAccount, without which no pod can be made."""
+    from kubemend.model.objects import ServiceAccount
+
+    async with asyncio.timeout(SETTLED_S):
+        while not (await gateway._reader.list(ServiceAccount, "shop")).items:
+            await asyncio.sleep(0.02)
+
+
 async def _settled(gateway: Gateway) -> None:
-    """Until every pod of the world's Deployments runs: the last of them names what the examples speak of."""
-    from kubemend.model.objects import Deployment
+    """Until every pod of the world's Deployments runs and the crasher has crashed: the examples speak of them."""
+    from kubemend.model.objects import Deployment, Pod
 
     async with asyncio.timeout(SETTLED_S):
         while True:
             found = await gateway._reader.list(Deployment, "shop")
-            if all(d.status.available_replicas == d.spec.replicas for d in found.items):
+            crasher = await gateway._reader.read(Pod, "shop", "crasher")
+            crashed = any(s.restart_count for s in crasher.status.container_statuses)
+            if crashed and all(d.status.available_replicas == d.spec.replicas for d in found.items):
                 return
             await asyncio.sleep(0.02)
