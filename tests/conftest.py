@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ settings.register_profile("kubemend", deadline=None)
 settings.load_profile("kubemend")
 
 _NO_PROGRAMS = pytest.StashKey[str]()
+_SAID = "said"
 _COUNTED = ("passed", "failed", "error", "skipped")
 
 
@@ -36,11 +37,23 @@ _COUNTED = ("passed", "failed", "error", "skipped")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the test bed's programs, so that `-m "not control_plane"` leaves it out.
 
-    Booting takes 4 seconds, but more than a minute on a machine that is busy with ten other things.
+    Booting takes 4 seconds, but more than a minute on a machine that is busy with ten other things. The files whose
+    tests may take longest come first, so that none of two workers ends long after the other.
     """
     for item in _on_programs(items):
         item.add_marker(pytest.mark.control_plane)
         item.add_marker(pytest.mark.timeout(180))
+    longest: dict[str, float] = defaultdict(float)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+        limit = item.get_closest_marker("timeout")
+        longest[_group(item)] = max(longest[_group(item)], limit.args[0] if limit else 0.0)
+    items.sort(key=lambda item: -longest[_group(item)])
+
+
+def _group(item: pytest.Item) -> str:
+    """What one worker runs: a file, but for those that share the one real node."""
+    return "node" if item.path.parent.name == "node" else item.nodeid.partition("::")[0]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -101,8 +114,22 @@ async def practice() -> AsyncIterator[PracticeCluster]:
         yield cluster
 
 
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something at the end of the run: tables of what was seen."""
+
+    def note(text: str) -> None:
+        request.node.user_properties.append((_SAID, text))
+
+    return note
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Count and time each suite (each folder of `tests/`), before pytest's own closing line."""
+    """What tests told; then count and time each suite (each folder of `tests/`), before pytest's own closing line."""
+    for report in terminalreporter.stats.get("", ()):
+        if report.when == "teardown":
+            for text in (text for name, text in report.user_properties if name == _SAID):
+                terminalreporter.write_line(f"\n{report.nodeid.partition('::')[2]}\n{text}")
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: Counter[str] = Counter()
     for outcome, reports in terminalreporter.stats.items():

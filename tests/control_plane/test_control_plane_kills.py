@@ -7,7 +7,7 @@ times at each step, all but the first a random while after it.
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,7 @@ def annotated(plane: ControlPlane, namespace: str, target: str) -> tuple[str, ..
 
 @pytest.mark.timeout(1200 * SEEDS)
 def test_a_repair_killed_at_any_step_comes_to_its_one_end_and_writes_nothing_twice(
-    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     jobs, told = all_jobs(real_cluster, fixer, tmp_path), []
     for start in range(0, len(jobs), BATCH):
@@ -131,8 +131,7 @@ def test_a_repair_killed_at_any_step_comes_to_its_one_end_and_writes_nothing_twi
         told += kill(batch, tmp_path)
         ends = finished(batch, tmp_path)
         requests, there = sent(real_cluster), seen(real_cluster)
-        with capsys.disabled():
-            sys.stdout.write("\n" + table(batch, ends, requests))
+        say(table(batch, ends, requests))
         for job, end in zip(batch, ends, strict=True):
             told += wrong(job, end, requests[job.namespace], there.get(job.namespace, {}))
         clear(real_cluster)

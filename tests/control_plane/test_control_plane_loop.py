@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,14 +26,13 @@ SEEDS = int(os.environ.get("KUBEMEND_SEEDS", "1"))
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_scenario_is_found_and_mended_with_the_fixers_role_and_no_control_is_touched(
-    programs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+    programs: Path, tmp_path: Path, say: Callable[[str], None], seed: int
 ) -> None:
     score = Score("plane", seeds=1)
     # A cluster of its own: what other tests leave broken would be mended too, and scenarios taint and cordon nodes.
     with plane(programs, tmp_path) as ground:
         score.outcomes, score.outside = scenarios.play_seed(ground, seed, tmp_path)
-    with capsys.disabled():
-        sys.stdout.write("\n" + score.report() + "\n" + table([score]) + "\n")
+    say(score.report() + "\n" + table([score]))
     assert score.outside == []
     assert missed(score) == []
 
