@@ -25,7 +25,7 @@ demo: setup ## break a practice cluster and watch it being mended
 	@$(RUN)/kubemend demo
 
 test: setup testbed ## run every test, two at a time (WORKERS=2)
-	@$(RUN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder
+	@$(RUN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 # Without Go the tests that need the real control plane are skipped, with the reason.
 testbed: setup ## build the real control plane for tests (once; needs Go)

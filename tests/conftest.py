@@ -10,12 +10,14 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
     from kubemend.lab.cluster import PracticeCluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,17 +45,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in _on_programs(items):
         item.add_marker(pytest.mark.control_plane)
         item.add_marker(pytest.mark.timeout(180))
-    longest: dict[str, float] = defaultdict(float)
+    longest: dict[Path, float] = defaultdict(float)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
         limit = item.get_closest_marker("timeout")
-        longest[_group(item)] = max(longest[_group(item)], limit.args[0] if limit else 0.0)
-    items.sort(key=lambda item: -longest[_group(item)])
+        longest[item.path] = max(longest[item.path], limit.args[0] if limit else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
 
 
-def _group(item: pytest.Item) -> str:
-    """What one worker runs: a file, but for those that share the one real node."""
-    return "node" if item.path.parent.name == "node" else item.nodeid.partition("::")[0]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A worker runs a file, or all that is about the real node: two at once would see one another's traces."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "tests/node" if path.startswith("tests/node/") else path
+
+    return Files(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
