@@ -24,8 +24,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: setup ## break a practice cluster and watch it being mended
 	@$(RUN)/kubemend demo
 
-test: setup testbed ## run every test
-	@$(RUN)/python -m pytest
+test: setup testbed ## run every test, two at a time (WORKERS=2)
+	@$(RUN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 # Without Go the tests that need the real control plane are skipped, with the reason.
 testbed: setup ## build the real control plane for tests (once; needs Go)

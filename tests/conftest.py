@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
     from kubemend.lab.cluster import PracticeCluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,7 @@ settings.register_profile("kubemend", deadline=None)
 settings.load_profile("kubemend")
 
 _NO_PROGRAMS = pytest.StashKey[str]()
+_SAID = "said"
 _COUNTED = ("passed", "failed", "error", "skipped")
 
 
@@ -36,11 +39,30 @@ _COUNTED = ("passed", "failed", "error", "skipped")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the test bed's programs, so that `-m "not control_plane"` leaves it out.
 
-    Booting takes 4 seconds, but more than a minute on a machine that is busy with ten other things.
+    Booting takes 4 seconds, but more than a minute on a machine that is busy with ten other things. The files whose
+    tests may take longest come first, so that none of two workers ends long after the other.
     """
     for item in _on_programs(items):
         item.add_marker(pytest.mark.control_plane)
         item.add_marker(pytest.mark.timeout(180))
+    longest: dict[Path, float] = defaultdict(float)
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest[item.path], limit.args[0] if limit else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A worker runs a file, or all that is about the real node: two at once would see one another's traces."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "tests/node" if path.startswith("tests/node/") else path
+
+    return Files(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -101,8 +123,22 @@ async def practice() -> AsyncIterator[PracticeCluster]:
         yield cluster
 
 
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something at the end of the run: tables of what was seen."""
+
+    def note(text: str) -> None:
+        request.node.user_properties.append((_SAID, text))
+
+    return note
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Count and time each suite (each folder of `tests/`), before pytest's own closing line."""
+    """What tests told; then count and time each suite (each folder of `tests/`), before pytest's own closing line."""
+    for report in terminalreporter.stats.get("", ()):
+        if report.when == "teardown":
+            for text in (text for name, text in report.user_properties if name == _SAID):
+                terminalreporter.write_line(f"\n{report.nodeid.partition('::')[2]}\n{text}")
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: Counter[str] = Counter()
     for outcome, reports in terminalreporter.stats.items():

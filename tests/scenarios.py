@@ -142,15 +142,15 @@ class Play:
         self.broken = dict(self.healthy)
         for c in order:
             self.broken_at[c.name] = time.time()
+            gone = [state.named(c, d) for d in c.scenario.deletes]
+            for key in gone:
+                space = ("-n", key.namespace) if key.namespace else ()
+                self.ground.kubectl("delete", key.kind, key.name, *space)
             try:
                 applied = self._apply(c.manifests("fault"))
             except Exception as error:
                 error.add_note(f"while breaking {c.name} with seed {c.seed}")
                 raise
-            gone = [state.named(c, d) for d in c.scenario.deletes]
-            for key in gone:
-                space = ("-n", key.namespace) if key.namespace else ()
-                self.ground.kubectl("delete", key.kind, key.name, *space)
             self.broken = state.laid_over(self.broken, applied, gone)
 
     def await_ends(self, watcher: Watcher) -> None:

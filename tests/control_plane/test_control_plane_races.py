@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def raced(both: list[Racer], titles: tuple[str, str], number: int) -> list[list[
 
 @pytest.mark.timeout(120 + 5 * ROUNDS)
 def test_of_two_processes_on_one_ledger_exactly_one_repairs(
-    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     """In even rounds both carry out the same repair, in odd ones each a repair of its own."""
     plane, name, ends = real_cluster, "raced", Counter[str]()
@@ -91,14 +91,13 @@ def test_of_two_processes_on_one_ledger_exactly_one_repairs(
             assert states.count("succeeded") == 1, told
             assert LOST.issuperset(s for s in states if s != "succeeded"), told
             assert made(plane, name) == number + 1, told
-    with capsys.disabled():
-        sys.stdout.write(f"\none ledger, {ROUNDS} rounds: {dict(ends)}")
+    say(f"one ledger, {ROUNDS} rounds: {dict(ends)}")
     assert ends["object-held"] + ends["repair-moved"] > 0, "they never met"
 
 
 @pytest.mark.timeout(120 + 5 * ROUNDS)
 def test_of_two_processes_with_nothing_in_common_but_the_cluster_exactly_one_repairs_and_the_other_says_why_not(
-    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     plane, name, ends = real_cluster, "raced-apart", Counter[str]()
     deploy(plane, [[deployment(name, GOOD)]])
@@ -113,8 +112,7 @@ def test_of_two_processes_with_nothing_in_common_but_the_cluster_exactly_one_rep
             assert len(sent(plane)[name]) - made(plane, name) == sent(plane)[name].count(409), sent(plane)[name]
             # For the next round: a rival's fresh mark would keep one of the two from trying.
             plane.kubectl("annotate", "-n", name, "deployment/web", f"{MARK}-")
-    with capsys.disabled():
-        sys.stdout.write(f"\ntwo ledgers, {ROUNDS} rounds: {dict(ends)}")
+    say(f"two ledgers, {ROUNDS} rounds: {dict(ends)}")
 
 
 class Watcher:

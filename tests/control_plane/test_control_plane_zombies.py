@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def stopped(jobs: list[Job], folder: Path) -> Iterator[Stopped]:
 
 @pytest.mark.timeout(900)
 def test_a_process_that_wakes_up_after_its_repair_was_taken_over_writes_nothing(
-    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    real_cluster: ControlPlane, fixer: Path, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     plane = real_cluster
     jobs = jobs_for(tmp_path, fixer, HOLDS, prefix="za", stopped=True)
@@ -96,9 +96,8 @@ def test_a_process_that_wakes_up_after_its_repair_was_taken_over_writes_nothing(
         before = sent(plane)
         woken = asleep.woken()
     after, there = sent(plane), seen(plane)
-    with capsys.disabled():
-        lines = zip(table(jobs, ends, after).splitlines(), woken, strict=True)
-        sys.stdout.write("\n" + "\n".join(f"{line}  woken: {how}" for line, how in lines))
+    lines = zip(table(jobs, ends, after).splitlines(), woken, strict=True)
+    say("\n".join(f"{line}  woken: {how}" for line, how in lines))
     told = []
     for job, end, how in zip(jobs, ends, woken, strict=True):
         late = after[job.namespace][len(before[job.namespace]) :]

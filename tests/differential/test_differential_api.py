@@ -5,7 +5,7 @@ What may differ is listed, with its reason, in `differential_known.toml` and doc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,9 @@ def plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield plane
 
 
-async def test_both_answer_alike_but_for_what_is_known(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_both_answer_alike_but_for_what_is_known(plane: ControlPlane, say: Callable[[str], None]) -> None:
     report = await converse(plane)
-    with capsys.disabled():
-        print(f"\n{report.table()}")
+    say(report.table())
     assert not report.unknown, "\n".join(map(str, report.unknown))
     assert not report.stale, f"no differences any more: {report.stale}"
     assert report.requests.total() >= LEAST

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import differential_talks
@@ -30,12 +30,9 @@ async def clusters(alive: ControlPlane) -> AsyncIterator[tuple[Living, Living]]:
         yield ours, theirs
 
 
-async def test_both_clusters_come_to_the_same_end(
-    clusters: tuple[Living, Living], capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_both_clusters_come_to_the_same_end(clusters: tuple[Living, Living], say: Callable[[str], None]) -> None:
     report = await tell(*clusters)
-    with capsys.disabled():
-        print(f"\n{report.table()}")
+    say(report.table())
     assert not report.unknown, "\n".join(map(str, report.unknown))
     assert not report.stale, f"no differences any more: {report.stale}"
     assert report.requests.keys() == STORIES.keys()

@@ -22,7 +22,7 @@ from kubemend.model.finding import Observation, Severity, cite
 from kubemend.model.objects import Deployment
 from kubemend.model.plan import Declined, Verify
 from kubemend.model.ref import Ref
-from kubemend.model.repair import Phase
+from kubemend.model.repair import Phase, State
 from kubemend.model.rule import Rule, rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, Strategy, patch, strategy
@@ -178,6 +178,20 @@ async def test_a_pause_is_waited_out_and_told_once(cluster, ledger):
     await ledger.switch.set(on=False, actor="ann")
     after = Stage(cluster, ledger, Mode.AUTO_FIX)
     assert "repair" in await after.run_until("resolved")
+
+
+async def test_a_repair_that_another_process_took_is_left_to_it_and_nobody_is_called(cluster, ledger, monkeypatch):
+    stage = Stage(cluster, ledger, Mode.AUTO_FIX)
+    begin = ledger.repairs.begin
+
+    async def taken(repair, *args, **kwargs):
+        monkeypatch.setattr(ledger.repairs, "begin", begin)
+        await ledger.repairs.move(repair, State.REFUSED, why="another process had it")
+        return await begin(repair, *args, **kwargs)
+
+    monkeypatch.setattr(ledger.repairs, "begin", taken)
+    told = await stage.run_until("resolved")
+    assert told == ["opened", "planned", "waiting", "planned", "repair", "resolved"], stage.told
 
 
 async def test_a_kind_that_can_not_be_read_is_told_and_closes_nothing(cluster, ledger):

@@ -1,4 +1,4 @@
-"""The fault tests: what they share, and the table that they leave at the end of the run."""
+"""What the fault tests share."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from kubemend.cluster.connection import Connection, connect
 
 if TYPE_CHECKING:
     from kubemend.lab.cluster import PracticeCluster
-
-_TABLES: list[str] = []
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +39,3 @@ async def proxy(way: Connection) -> AsyncIterator[Proxy]:
     """A proxy before the practice cluster, harmless until told otherwise."""
     async with Proxy.to(way) as made:
         yield made
-
-
-@pytest.fixture
-def report() -> list[str]:
-    """Lines to print at the end of the run."""
-    return _TABLES
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in _TABLES:
-        terminalreporter.write_line(line)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +105,18 @@ async def run(*arguments: str) -> tuple[int, str, str]:
 
 @pytest.mark.timeout(900)
 async def test_on_a_real_control_plane_too_every_fault_at_every_step_ends_in_a_state_that_is_true(
-    real_cluster: ControlPlane, before: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: list[str]
+    real_cluster: ControlPlane,
+    before: Proxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    say: Callable[[str], None],
 ) -> None:
     monkeypatch.setattr(catalogue, "kinds", lambda: (Deployment, ReplicaSet, Pod, Node))
     wanted = share(c for c in cells(STEPS, (*LASTING, *TOO)) if c.fault in TOO or c.lasting)
     async with Matrix(Real(real_cluster), before, tmp_path) as matrix:
         done = await matrix.run(wanted)
         assert await matrix.bench.mender.ledger.repairs.list(states=OPEN) == []
-    report += ["", "real control plane (what is once on the practice cluster is there alone)", *table(done)]
+    say("\n".join(["real control plane (what is once on the practice cluster is there alone)", *table(done)]))
     told = [w for c in done for w in c.wrong]
     assert not told, "\n" + "\n".join(told)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,14 @@ def few_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.timeout(3600)
 async def test_every_fault_at_every_step_of_a_repair_ends_in_a_state_that_is_true(
-    matrix: Matrix, report: list[str]
+    matrix: Matrix, say: Callable[[str], None]
 ) -> None:
     async with matrix:
         done = await matrix.run(share(cells(kinds=KINDS)))
         ledger = matrix.bench.mender.ledger
         assert await ledger.repairs.list(states=OPEN) == []
         assert await ledger.audit.broken_at() is None
-    report += ["", "practice cluster", *table(done)]
+    say("\n".join(["practice cluster", *table(done)]))
     told = [w for c in done for w in c.wrong]
     assert not told, "\n" + "\n".join(told)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,7 @@ async def test_a_scan_says_what_it_could_not_read_whatever_the_fault(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    report: list[str],
+    say: Callable[[str], None],
 ) -> None:
     monkeypatch.setattr(reader, "PAGE", 2)
     whole = await scanned(proxy, tmp_path, capsys)
@@ -127,7 +127,7 @@ async def test_a_scan_says_what_it_could_not_read_whatever_the_fault(
         if not rule.struck or not honest(told, whole, KINDS.get(step, set())):
             wrong.append(f"{name}{'' if times else ' for ever'} at {step}: {told}, {told.found}")
     assert not wrong, "\n" + "\n".join(wrong)
-    report += ["", "scan", *(f"{name:<13}{'; '.join(told)}" for name, told in ends.items())]
+    say("\n".join(["scan", *(f"{name:<13}{'; '.join(told)}" for name, told in ends.items())]))
 
 
 def cases(steps: Iterable[str]) -> list[tuple[str, str, int | None]]:
@@ -170,7 +170,7 @@ OPENING = {
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("shop")
 async def test_watch_opens_or_says_why_not_and_never_takes_unread_for_well(
-    proxy: Proxy, tmp_path: Path, report: list[str], monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, tmp_path: Path, say: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a moment, and for ever: then it must tell that the rule is not judged, or that it can't begin."""
     monkeypatch.setattr(catalogue, "kinds", lambda: (Ingress, Service, Pod))
@@ -192,7 +192,7 @@ async def test_watch_opens_or_says_why_not_and_never_takes_unread_for_well(
 
     await asyncio.gather(*(one(*case) for case in share(cases(OPENING))))
     assert not wrong, "\n" + "\n".join(wrong)
-    report += ["", "the opening of watch", *(f"{name:<13}{'; '.join(told)}" for name, told in ends.items())]
+    say("\n".join(["the opening of watch", *(f"{name:<13}{'; '.join(told)}" for name, told in ends.items())]))
 
 
 async def watched(proxy: Proxy, folder: Path, title: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +18,11 @@ SEEDS = int(os.environ.get("KUBEMEND_SEEDS", "1"))
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_scenario_is_found_and_mended_and_no_control_is_touched(
-    programs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+    programs: Path, tmp_path: Path, say: Callable[[str], None], seed: int
 ) -> None:
     score = Score("practice", seeds=1)
     with scenarios_ground.practice(programs, tmp_path) as ground:
         score.outcomes, score.outside = scenarios.play_seed(ground, seed, tmp_path)
-    with capsys.disabled():
-        sys.stdout.write("\n" + score.report() + "\n" + table([score]) + "\n")
+    say(score.report() + "\n" + table([score]))
     assert score.outside == []
     assert missed(score) == []

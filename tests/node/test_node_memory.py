@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,16 @@ class Story:
 
 
 @pytest.fixture
-def story(real_node: RealNode, tmp_path: Path) -> Story:
+def story(real_node: RealNode, tmp_path: Path) -> Iterator[Story]:
     real_node.plane.kubectl("create", "namespace", SPACE)
     told = Story(real_node, tmp_path)
     told.kubectl("apply", "-f", "-", manifest=HOG)
     killed = "jsonpath={.status.containerStatuses[0].lastState.terminated.reason}=OOMKilled"
     told.kubectl("wait", "pod", "-l", "app=hog", "--for=create", "--timeout=60s")
     told.kubectl("wait", "pod", "-l", "app=hog", f"--for={killed}", "--timeout=60s")
-    return told
+    yield told
+    # What is left broken would be found, and mended, by who looks at the whole node.
+    real_node.plane.kubectl("delete", "namespace", SPACE)
 
 
 @pytest.mark.timeout(300)

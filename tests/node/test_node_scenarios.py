@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,10 @@ PLAYED = (
 
 @pytest.mark.timeout(1200)
 def test_scenarios_end_on_a_real_node_as_everywhere(
-    real_node: RealNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    real_node: RealNode, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     outcomes, outside = scenarios.play_seed(Plane(real_node.plane, name="node"), 0, tmp_path, only=PLAYED)
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(o.line() for o in outcomes) + "\n")
+    say("\n".join(o.line() for o in outcomes))
     assert [o.cast.name for o in outcomes] == sorted(PLAYED)
     wrong = [w for o in outcomes for w in o.wrong()] + outside
     assert not wrong, "\n".join(wrong)

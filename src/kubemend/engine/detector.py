@@ -14,7 +14,7 @@ from kubemend.engine.mender import Mender
 from kubemend.model.errors import KubemendError
 from kubemend.model.finding import Diagnosis, Report, Severity
 from kubemend.model.repair import Incident, Phase, Repair, State
-from kubemend.store.errors import Held, OverBudget
+from kubemend.store.errors import Held, Moved, OverBudget
 from kubemend.store.switch import Paused
 
 
@@ -170,7 +170,7 @@ class Detector:
         try:
             async with self._slots:
                 await self._mend(case)
-        except (Held, OverBudget, Paused) as error:
+        except (Held, Moved, OverBudget, Paused) as error:  # moved: another process has it, and will end it
             case.not_before = time.monotonic() + self._timing.retry
             if error.code == "attempts-spent":
                 await self._escalate(case, error.message)

@@ -47,10 +47,10 @@ async def stage(hand: Hand, cast: Cast, tell: Tell) -> None:
         await _apply(hand, cast.manifests("healthy"))
         await _until_all(hand, cast.manifests("healthy"), _well)
     tell("changing what a control may change" if cast.scenario.control else "breaking it")
-    await _apply(hand, cast.manifests("fault"))
     for text in cast.scenario.deletes:
         kind, _, named = text.partition("/")
         await hand.delete(kind, cast.namespace, named)
+    await _apply(hand, cast.manifests("fault"))
 
 
 async def _open(hand: Hand, cast: Cast) -> None:

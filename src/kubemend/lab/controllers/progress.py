@@ -20,6 +20,9 @@ _ARRIVED, _MOVING, _STUCK, _PAUSED = (
     "DeploymentPaused",
 )
 
+SLOWEST_PACE = 0.2
+"""Deadlines don't run faster than this, so that on a fast cluster too whoever watches has seen the cause before."""
+
 Conditions = list[dict[str, Any]]
 
 
@@ -90,8 +93,8 @@ class DeploymentStatus:
     def _left(self, obj: Object) -> float:
         """Real seconds until the progress deadline."""
         deadline = spec(obj).get("progressDeadlineSeconds") or DEADLINE_S
-        since = self._moved.setdefault(key(obj), self._world.time())
-        return float(since + deadline - self._world.time()) * self._world.pace
+        spent = self._world.time() - self._moved.setdefault(key(obj), self._world.time())
+        return float(deadline * max(self._world.pace, SLOWEST_PACE) - spent * self._world.pace)
 
     def _due(self, obj: Object, conditions: Conditions) -> float | None:
         moving = next((c for c in conditions if c["type"] == "Progressing"), None)
