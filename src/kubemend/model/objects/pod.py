@@ -183,10 +183,16 @@ class PodAffinityTerm(Part, frozen=True, gc=False):
     namespace_selector: LabelSelector | None = None
 
 
+class WeightedPodAffinityTerm(Part, frozen=True, gc=False):
+    pod_affinity_term: PodAffinityTerm
+    weight: int = 1
+
+
 class PodAffinity(Part, frozen=True, gc=False):
-    """PodAffinity and PodAntiAffinity alike: only the hard terms, for those decide where a pod can go."""
+    """PodAffinity and PodAntiAffinity alike: hard terms decide where a pod can go, soft ones where it would rather."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
+    preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
 class Affinity(Part, frozen=True, gc=False):
@@ -204,6 +210,11 @@ class TopologySpreadConstraint(Part, frozen=True, gc=False):
 
 class LocalObjectReference(Part, frozen=True, gc=False):
     name: str = ""
+
+
+class PodSecurityContext(Part, frozen=True, gc=False):
+    run_as_user: int | None = None
+    run_as_non_root: bool | None = None
 
 
 class PodSpec(Part, frozen=True, gc=False):
@@ -224,6 +235,7 @@ class PodSpec(Part, frozen=True, gc=False):
     priority_class_name: str = ""
     scheduler_name: str = ""
     overhead: Quantities = {}
+    security_context: PodSecurityContext | None = None
 
     def container(self, name: str) -> Container | None:
         """The container or init container of that name."""
