@@ -150,3 +150,11 @@ def _required(anti: PodAffinity) -> tuple[PodAffinityTerm, ...]:
 def _own(terms: Iterable[PodAffinityTerm], labels: dict[str, str]) -> list[PodAffinityTerm]:
     """The terms that select the very pods that have them."""
     return [t for t in terms if matches(t.label_selector, labels)]
+
+
+async def replicated(cluster: Look, namespace: str, name: str) -> Deployment | StatefulSet:
+    """The Deployment of that name, else the StatefulSet. NotFound when there is neither."""
+    try:
+        return await cluster.one(Deployment, namespace, name)
+    except NotFound:
+        return await cluster.one(StatefulSet, namespace, name)

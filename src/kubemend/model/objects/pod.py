@@ -142,11 +142,23 @@ class ClaimVolume(Part, frozen=True, gc=False):
     claim_name: str = ""
 
 
+class VolumeProjection(Part, frozen=True, gc=False):
+    """One source of a projected volume: a ConfigMap or Secret by name."""
+
+    config_map: EnvSourceRef | None = None
+    secret: EnvSourceRef | None = None
+
+
+class ProjectedVolume(Part, frozen=True, gc=False):
+    sources: tuple[VolumeProjection, ...] = ()
+
+
 class Volume(Part, frozen=True, gc=False):
     name: str
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
     persistent_volume_claim: ClaimVolume | None = None
+    projected: ProjectedVolume | None = None
 
 
 class Toleration(Part, frozen=True, gc=False):

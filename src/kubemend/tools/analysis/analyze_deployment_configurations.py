@@ -86,7 +86,7 @@ async def analyze_deployment_configurations(
     limit: Limit = 50,
     offset: Annotated[int, Meta(description="How many to skip.", ge=0)] = 0,
 ) -> Reviews:
-    """Find what Deployments lack: replicas, spread, budget, requests, limits, probes, fixed tags, a user of their own.
+    """Find what Deployments lack, from replicas and budgets to probes, requests and fixed image tags.
 
     These are opinions on how a workload in use should be set up; what is broken, diagnose_cluster tells.
     """
