@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
     from kubemend.cluster.connection import Connection
+    from kubemend.cluster.prometheus import Prometheus
     from kubemend.cluster.reader import Reader
     from kubemend.engine.gateway import Gateway
     from kubemend.engine.mender import Mender
@@ -124,8 +125,9 @@ class Rooms:
                 yield bench.mender
 
         connection = _connection(access)
-        async with connection.open() as transport, self.ledger(access.store) as ledger:
-            reader = Reader(transport)
+        async with AsyncExitStack() as stack:
+            reader = Reader(await stack.enter_async_context(connection.open()))
+            ledger = await stack.enter_async_context(self.ledger(access.store))
             yield Gateway(
                 catalogue.tools(),
                 reader=reader,
@@ -133,6 +135,7 @@ class Rooms:
                 cluster=await identity(reader, connection.server),
                 records=ledger.audit,
                 mending=mending,
+                prometheus=await _prometheus(access, stack),
             )
 
     @asynccontextmanager
@@ -167,6 +170,16 @@ class Rooms:
 
         async with open_ledger(store) as ledger:
             yield ledger
+
+
+async def _prometheus(access: Access, stack: AsyncExitStack) -> Prometheus | None:
+    """The Prometheus that was named, by option or environment."""
+    url = access.prometheus_url or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
+    if not url:
+        return None
+    from kubemend.cluster.prometheus import open_prometheus
+
+    return await stack.enter_async_context(open_prometheus(url))
 
 
 def _write_private(path: Path, text: str) -> None:

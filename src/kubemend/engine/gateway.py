@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from kubemend.cluster.errors import ClusterError
+from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
 from kubemend.engine import views
 from kubemend.engine.bounds import bounded
@@ -52,6 +53,7 @@ class Gateway:
     """Calls tools on one cluster, for anybody.
 
     mending: opens what diagnoses and writes need (a watch cache, the guard); used only by tools that need it.
+    prometheus: where usage over time is asked for, if there is one.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class Gateway:
         cluster: str,
         records: Records,
         mending: Callable[[], AbstractAsyncContextManager[Mender]],
+        prometheus: Prometheus | None = None,
     ) -> None:
         self.tools = tools
         self._reader, self._place, self._cluster = reader, place, cluster
         self._records, self._mending = records, mending
+        self._prometheus = prometheus
 
     async def call(self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None) -> Answer:
         """Call one tool. Never raises for what a caller or a cluster did: a refusal is an answer, and recorded too.
@@ -93,7 +97,7 @@ class Gateway:
         return found
 
     async def _called(self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None) -> Answer:
-        bound, look = tool.bind(arguments), Look(self._reader, self._place)
+        bound, look = tool.bind(arguments), Look(self._reader, self._place, self._prometheus)
         try:
             async with asyncio.timeout(tool.within_s):
                 made = await self._run(tool, look, bound, actor)

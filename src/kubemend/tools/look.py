@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
+from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
 from kubemend.model.answer import Gap
 from kubemend.model.objects import Obj
@@ -35,10 +36,13 @@ class Place(Struct, frozen=True):
 
 
 class Look:
-    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`."""
+    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`.
 
-    def __init__(self, reader: Reader, place: Place) -> None:
-        self.reader, self.place = reader, place
+    prometheus: where there is one to ask.
+    """
+
+    def __init__(self, reader: Reader, place: Place, prometheus: Prometheus | None = None) -> None:
+        self.reader, self.place, self.prometheus = reader, place, prometheus
         self.gaps: list[Gap] = []
 
     async def list(

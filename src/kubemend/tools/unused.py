@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from kubemend.kube.references import Kind, named
 from kubemend.kube.selectors import subset
@@ -24,6 +25,8 @@ from kubemend.model.objects import (
 )
 from kubemend.model.snapshot import Snapshot
 from kubemend.tools.workloads import living
+
+_Templated = Deployment | ReplicaSet | StatefulSet | DaemonSet | Job
 
 TEMPLATES: tuple[type[Obj], ...] = (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob)
 """Kinds with a pod template, whose references count even while they have no pods."""
@@ -48,8 +51,9 @@ def used(snapshot: Snapshot) -> frozenset[tuple[str, Kind, str]]:
 
 def _specs(snapshot: Snapshot) -> Iterator[tuple[str, PodSpec]]:
     yield from ((p.namespace, p.spec) for p in snapshot.all(Pod) if p.status.phase not in ("Succeeded", "Failed"))
-    for kind in (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job):
-        yield from ((o.namespace, o.spec.template.spec) for o in snapshot.all(kind))
+    made = (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job)
+    for owner in (o for kind in made for o in cast("list[_Templated]", snapshot.all(cast("type[Obj]", kind)))):
+        yield owner.namespace, owner.spec.template.spec
     yield from ((c.namespace, c.spec.job_template.spec.template.spec) for c in snapshot.all(CronJob))
 
 

@@ -51,6 +51,12 @@ class Access(Place):
     allow_changes: Annotated[bool, Parameter(group=WRITES, help="Write after a person's yes to each plan.")] = False
     auto_fix: Annotated[bool, Parameter(group=WRITES, help="Write without asking where the policy allows it.")] = False
     store: Store = None
+    prometheus_url: Annotated[
+        str | None,
+        Parameter(
+            group=CLUSTER, help="Prometheus of the cluster, for use over time; default $KUBEMEND_PROMETHEUS_URL."
+        ),
+    ] = None
 
     @property
     def writes(self) -> bool:

@@ -70,7 +70,7 @@ async def get_kubernetes_orphaned_resources(cluster: Look, *, namespace: Scope =
     Used is what a pod or a pod template names. Programs may also find a ConfigMap or claim through the API, so look
     before deleting. kube-system and its like are left out; Secrets aren't listed, so nothing is said of them.
     """
-    kinds = (Pod, Service, PersistentVolumeClaim, ConfigMap, *unused.TEMPLATES)
+    kinds: tuple[type[Obj], ...] = (Pod, Service, PersistentVolumeClaim, ConfigMap, *unused.TEMPLATES)
     snapshot = await gathered(cluster, namespace, *kinds, beside=(Ingress, ServiceAccount))
     cluster.missing("secrets", SECRETS)
     fronted = unused.behind_ingress(snapshot)

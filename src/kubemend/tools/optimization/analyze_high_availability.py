@@ -41,7 +41,7 @@ GOOD, FAIR = 90, 70
 
 
 class Standing(Struct, frozen=True):
-    """One workload. score: 0 to 100; grade: "good" from 90, "fair" from 70, else "poor". budgets: None when not read."""
+    """One workload. score: of 100; grade: "good" from 90, "fair" from 70, else "poor". budgets: None when not read."""
 
     kind: str
     name: str

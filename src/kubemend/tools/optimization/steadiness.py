@@ -47,7 +47,7 @@ def score(gaps: Sequence[Gap]) -> int:
 
 
 def gaps(setting: Setting) -> Iterator[Gap]:
-    """Every gap of a workload, the worst kinds first. Of a DaemonSet, one pod a node by intent, only the rest counts."""
+    """Every gap of a workload, the worst kinds first. Of a DaemonSet, one pod a node only the rest counts."""
     workload = setting.workload
     replicas = replicas_of(workload)
     if not replicas:
