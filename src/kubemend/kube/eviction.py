@@ -1,7 +1,8 @@
 """Who goes first when a node runs short of memory: the kubelet's order.
 
-kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction: pods are ranked by whether they use more
-than they request, then by priority, the lowest first, then by how much more than requested they use (`pkg/kubelet/eviction/helpers.go`, `rankMemoryPressure`).
+kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction, and `rankMemoryPressure` in
+`pkg/kubelet/eviction/helpers.go`: pods are ranked by whether they use more than they request, then by priority, the
+lowest first, then by how much more than requested they use.
 """
 
 from __future__ import annotations

@@ -142,15 +142,13 @@ class ClaimVolume(Part, frozen=True, gc=False):
     claim_name: str = ""
 
 
-class VolumeProjection(Part, frozen=True, gc=False):
-    """One source of a projected volume: a ConfigMap or Secret by name."""
-
-    config_map: EnvSourceRef | None = None
+class ProjectedSource(Part, frozen=True, gc=False):
+    config_map: ConfigMapVolume | None = None
     secret: EnvSourceRef | None = None
 
 
 class ProjectedVolume(Part, frozen=True, gc=False):
-    sources: tuple[VolumeProjection, ...] = ()
+    sources: tuple[ProjectedSource, ...] = ()
 
 
 class Volume(Part, frozen=True, gc=False):

@@ -25,7 +25,7 @@ CATEGORY = {
     "cpu": "resource", "memory": "resource", "pods": "resource", "resource": "resource",
     "node-selector": "affinity", "node-affinity": "affinity", "pod-affinity": "affinity",
     "pod-anti-affinity": "affinity", "topology-spread": "affinity", "taint": "taint",
-    "unschedulable": "scheduling", "node-name": "scheduling",
+    "unschedulable": "scheduling", "node-name": "scheduling", "port": "scheduling", "volume": "pvc",
 }  # fmt: skip
 """Upstream's category of each way in which a node can't take a pod."""
 

@@ -24,7 +24,7 @@ class Throttled(Struct, frozen=True):
 async def throttled(cluster: Look, namespace: str | None) -> tuple[Throttled, ...] | None:
     """Containers held back in a quarter of all periods or more, the worst first; None without Prometheus.
 
-    cAdvisor's counters: increase(container_cpu_cfs_throttled_periods_total) / increase(container_cpu_cfs_periods_total).
+    By cAdvisor: increase(container_cpu_cfs_throttled_periods_total) / increase(container_cpu_cfs_periods_total).
     """
     by = "by (namespace, pod, container)"
     scope = ", ".join(filter(None, (within(namespace), 'container!=""')))
