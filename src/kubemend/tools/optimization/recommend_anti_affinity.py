@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kubemend.kube.rollout import margins
+from kubemend.kube.rollout import HASH_LABEL, margins
 from kubemend.kube.scheduling import Rehearsal, rehearse
 from kubemend.model.access import Access, Risk
+from kubemend.model.objects import Deployment, Node, Pod, ReplicaSet
 from kubemend.model.objects import Namespace as NamespaceObject
-from kubemend.model.objects import Node, Pod, ReplicaSet
-from kubemend.model.objects.meta import LabelSelector
 from kubemend.model.objects.pod import PodTemplate, TopologySpreadConstraint
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.tool import tool
@@ -145,10 +144,8 @@ def _options(scene: _Scene, *, zones: int, nodes: int) -> Iterator[Option]:
 
 
 def _option(scene: _Scene, wanted: Sequence[tuple[str, bool]]) -> Option:
-    selector = scene.workload.spec.selector
-    added = tuple(_constraint(key, hard, selector) for key, hard in wanted)
-    end = _rehearsed(scene, added)
-    spec = {"topologySpreadConstraints": [msgspec.to_builtins(c) for c in added]}
+    end = _rehearsed(scene, wanted)
+    spec = {"topologySpreadConstraints": [_written(scene, key, hard) for key, hard in wanted]}
     patch = {"spec": {"template": {"spec": spec}}}
     zones = {n.name: zone_of(n) for n in scene.nodes}
     target = f"{scene.workload.ref.kind.lower()}/{scene.workload.name}"
@@ -166,20 +163,44 @@ def _option(scene: _Scene, wanted: Sequence[tuple[str, bool]]) -> Option:
     )
 
 
-def _constraint(key: str, hard: bool, selector: LabelSelector) -> TopologySpreadConstraint:
-    when = "DoNotSchedule" if hard else "ScheduleAnyway"
-    return TopologySpreadConstraint(key, max_skew=1, when_unsatisfiable=when, label_selector=selector)
+def _written(scene: _Scene, key: str, hard: bool) -> dict[str, Any]:
+    """A constraint as the API takes it.
+
+    A Deployment's old and new pods are counted apart (`matchLabelKeys`, Kubernetes 1.27): else a rollout spreads the
+    new pods among the old ones, and they stand unevenly when these have gone.
+    """
+    constraint = {
+        "topologyKey": key,
+        "maxSkew": 1,
+        "whenUnsatisfiable": _when(hard),
+        "labelSelector": msgspec.to_builtins(scene.workload.spec.selector),
+    }
+    return {**constraint, "matchLabelKeys": [HASH_LABEL]} if _by_revision(scene.workload) else constraint
 
 
-def _rehearsed(scene: _Scene, added: tuple[TopologySpreadConstraint, ...]) -> Rehearsal:
-    before = template_of(scene.workload)
+def _when(hard: bool) -> str:
+    return "DoNotSchedule" if hard else "ScheduleAnyway"
+
+
+def _by_revision(workload: Workload) -> bool:
+    """A StatefulSet's pods are replaced in their own place, one after the other."""
+    return isinstance(workload, Deployment)
+
+
+def _rehearsed(scene: _Scene, wanted: Sequence[tuple[str, bool]]) -> Rehearsal:
+    before, selector, labels = template_of(scene.workload), scene.workload.spec.selector, dict[str, str]()
+    if _by_revision(scene.workload):
+        labels = {HASH_LABEL: "rehearsed"}
+        selector = msgspec.structs.replace(selector, match_labels={**selector.match_labels, **labels})
+    added = tuple(TopologySpreadConstraint(key, 1, _when(hard), selector) for key, hard in wanted)
     # A strategic merge patch replaces a constraint of the same key and keeps the others (patchMergeKey topologyKey).
-    keys = {c.topology_key for c in added}
+    keys = {key for key, _ in wanted}
     kept = tuple(c for c in before.spec.topology_spread_constraints if c.topology_key not in keys)
     spec = msgspec.structs.replace(before.spec, topology_spread_constraints=(*kept, *added))
+    meta = msgspec.structs.replace(before.metadata, labels={**before.metadata.labels, **labels})
     surge, unavailable = margins(scene.workload, scene.replicas)
     return rehearse(
-        PodTemplate(metadata=before.metadata, spec=spec),
+        PodTemplate(metadata=meta, spec=spec),
         scene.workload.namespace,
         scene.replicas,
         nodes=scene.nodes,
