@@ -128,15 +128,21 @@ class Rooms:
         async with AsyncExitStack() as stack:
             reader = Reader(await stack.enter_async_context(connection.open()))
             ledger = await stack.enter_async_context(self.ledger(access.store))
-            yield Gateway(
+            cluster = await identity(reader, connection.server)
+            prometheus = await _prometheus(access, stack)
+            gateway = Gateway(
                 catalogue.tools(),
                 reader=reader,
                 place=_place(access, connection),
-                cluster=await identity(reader, connection.server),
+                cluster=cluster,
                 records=ledger.audit,
                 mending=mending,
-                prometheus=await _prometheus(access, stack),
+                prometheus=prometheus,
+                memory=ledger.usage(cluster),
             )
+            if prometheus is None:
+                await stack.enter_async_context(_observing(gateway))
+            yield gateway
 
     @asynccontextmanager
     async def practice(self, *, nodes: int, pace: float, kubeconfig: Path | None = None) -> AsyncIterator[Practice]:
@@ -170,6 +176,24 @@ class Rooms:
 
         async with open_ledger(store) as ledger:
             yield ledger
+
+
+OBSERVE_S = 300.0
+"""How often a gateway that stays open notes what pods use, where no Prometheus does."""
+
+
+@asynccontextmanager
+async def _observing(gateway: Gateway) -> AsyncIterator[None]:
+    import asyncio
+    from contextlib import suppress
+
+    looking = asyncio.create_task(gateway.observe(OBSERVE_S))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
 
 
 async def _prometheus(access: Access, stack: AsyncExitStack) -> Prometheus | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tools_ground import deployment, ground
@@ -112,8 +115,14 @@ async def test_without_prometheus_there_is_no_number_only_what_is_used_now(tmp_p
         answer = await here.ask("recommend_resource_limits", namespace="shop", workload="web")
         waste = await here.data("analyze_resource_waste", namespace="shop")
     assert answer.ok
-    assert (answer.data["enough_data"], answer.data["patch"], answer.data["basis"]["source"]) == (False, None, "none")
+    assert (answer.data["enough_data"], answer.data["patch"], answer.data["basis"]["source"]) == (
+        False,
+        None,
+        "samples",
+    )
     assert "Prometheus" in {g.what for g in answer.incomplete}
+    cpu = answer.data["containers"][0]["cpu"]
+    assert cpu["info"] == "not enough data: 1 of 100 samples of our own, over 0.0 of 1 days"
     assert answer.data["containers"][0]["now"] == {
         "pods": 2, "cpu_cores_max": 0.02, "cpu_cores_sum": 0.04,
         "memory_bytes_max": 64 * MI, "memory_bytes_sum": 128 * MI,
@@ -145,3 +154,41 @@ async def test_a_name_that_nobody_has_is_refused_with_the_nearest(tmp_path: Path
     assert kind.error is not None
     assert (wrong.error.code, wrong.error.hint) == ("not-found", "did you mean web?")
     assert kind.error.code == "invalid-arguments"
+
+
+async def test_without_prometheus_days_of_our_own_samples_give_vpas_numbers(tmp_path: Path) -> None:
+    asks = "resources: {requests: {cpu: '1', memory: 1Gi}, limits: {memory: 2Gi}}"
+    async with ground(tmp_path, deployment("web", container=asks)) as here:
+        memory = here.gateway._memory
+        assert memory is not None
+        now = time.time()
+        for minute in range(2 * 24 * 60, 0, -20):
+            looks = [(0.2, 300.0 * MI, 1.0), (0.4 if minute % 200 else 0.9, 350.0 * MI, 1.0)]
+            await memory.learn({("shop", "Deployment", "web", "web"): looks}, at=now - 60 * minute)
+        await here.settled()
+        told = await here.data("recommend_resource_limits", namespace="shop", workload="web")
+    (row,) = told["containers"]
+    # Half of the weight is 0.2 and a twentieth 0.9, so the 90th percentile lies with 0.4: in the bucket that ends at
+    # 0.01 * (1.05^23 - 1) / 0.05 = 0.41430; x 1.15 = 0.47645. Peaks of 350 Mi lie in the bucket that ends at
+    # 1e7 * (1.05^22 - 1) / 0.05 = 385052144; x 1.15 = 422.3 Mi, and the limit stays twice the request.
+    assert row["cpu"]["recommended_request"]["quantity"] == "477m"
+    assert row["memory"]["recommended_request"]["quantity"] == "423Mi"
+    assert row["memory"]["recommended_limit"]["quantity"] == "846Mi"
+    assert (told["basis"]["source"], told["basis"]["strategy"]) == ("samples", "VPA recommender")
+    assert row["cpu"]["info"] == "from 2.0 days of our own samples"
+
+
+async def test_a_gateway_that_stays_open_keeps_looking_at_what_pods_use(tmp_path: Path) -> None:
+    async with ground(tmp_path, deployment("web", replicas=1)) as here:
+        await here.settled()
+        memory = here.gateway._memory
+        assert memory is not None
+        looking = asyncio.create_task(here.gateway.observe(0.02))
+
+        async def remembered() -> bool:
+            return ("shop", "Deployment", "web", "web") in await memory.known()
+
+        await here.until(remembered)
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking

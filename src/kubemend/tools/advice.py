@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from kubemend.cluster.resource import resource_of
+from kubemend.kube.histogram import Record
 from kubemend.model.access import Access
 from kubemend.model.objects import (
     Container,
@@ -24,7 +25,7 @@ from kubemend.model.objects import (
 )
 from kubemend.model.snapshot import Snapshot
 from kubemend.tools import sizing
-from kubemend.tools.history import RANGE, STEP, OwnerKey, histories, owner_key
+from kubemend.tools.history import RANGE, STEP, OwnerKey, histories, killed_here, owner_key
 from kubemend.tools.look import Look
 from kubemend.tools.raws import Raw, raws_beside
 from kubemend.tools.sizing import Advice, Amount, History
@@ -44,7 +45,8 @@ GRADES = ("critical", "warning", "ok", "good", "unknown")
 
 
 class Basis(Struct, frozen=True):
-    """What the numbers rest on. source: "prometheus", or "none": then there is no advice, only what is used now."""
+    """What the numbers rest on. source: "prometheus"; "samples", which we took ourselves; or "none": then there is no
+    advice, only what is used now."""
 
     source: str
     window: str
@@ -101,14 +103,66 @@ async def sized(cluster: Look, namespace: str | None, name: str | None = None, *
     scaled = autoscaled(await raws_beside(cluster, resource_of(HorizontalPodAutoscaler), namespace) or ())
     using = await metered(cluster, namespace)
     known = await histories(cluster, snapshot, found, namespace, at=at)
+    records = None if known is not None else await _remembered(cluster, snapshot, found, namespace, using)
     rows = [
         _sized(w, c, (known or {}).get((owner_key(w), c.name), History()), scaled, now(snapshot, w, c.name, using))
+        if records is None
+        else _by_samples(snapshot, w, c, records, now(snapshot, w, c.name, using))
         for w in found
         for c in template_of(w).spec.containers
     ]
     rows.sort(key=lambda r: (GRADES.index(r.severity), r.namespace, r.kind, r.name, r.container))
-    source = "none" if known is None else "prometheus"
-    return Sizing(Basis(source, RANGE, STEP, "KRR simple"), rows, snapshot, using)
+    return Sizing(_basis(prometheus=known is not None, samples=bool(records)), rows, snapshot, using)
+
+
+def _basis(*, prometheus: bool, samples: bool) -> Basis:
+    if prometheus:
+        return Basis("prometheus", RANGE, STEP, "KRR simple")
+    return Basis("samples", "8d", "1m", "VPA recommender") if samples else Basis("none", "", "", "")
+
+
+async def observed(cluster: Look) -> None:
+    """Look at what every container uses just now, and remember it. Nothing where metrics or a memory are missing."""
+    snapshot = await scene(cluster, None)
+    await _remembered(cluster, snapshot, workloads(snapshot), None, await metered(cluster, None))
+
+
+async def _remembered(
+    cluster: Look,
+    snapshot: Snapshot,
+    found: Sequence[Workload],
+    namespace: str | None,
+    using: Mapping[ContainerKey, Used] | None,
+) -> dict[tuple[str, str, str, str], Record] | None:
+    """What we remember of containers' use, this look included; None without a memory."""
+    if cluster.memory is None:
+        return None
+    if using:
+        seen = {
+            (*owner_key(w), c.name): [
+                (float(u.cores), float(u.bytes), request.number if (request := sizing.request_of(c, "cpu")) else 0.0)
+                for p in running(snapshot, w)
+                if (u := using.get((p.namespace, p.name, c.name))) is not None
+            ]
+            for w in found
+            for c in template_of(w).spec.containers
+        }
+        await cluster.memory.learn({k: looks for k, looks in seen.items() if looks})
+    return await cluster.memory.known(namespace)
+
+
+def _by_samples(
+    snapshot: Snapshot,
+    workload: Workload,
+    container: Container,
+    records: Mapping[tuple[str, str, str, str], Record],
+    using: Now | None,
+) -> Sized:
+    record = records.get((*owner_key(workload), container.name), Record())
+    killed = killed_here(snapshot, [workload]).get((owner_key(workload), container.name))
+    shared, most = len(template_of(workload).spec.containers), max(killed, default=None) if killed else None
+    cpu, memory = (sizing.of_record(r, container, record, containers=shared, killed=most) for r in ("cpu", "memory"))
+    return _row(workload, container, cpu, memory, using)
 
 
 def _sized(
@@ -121,6 +175,10 @@ def _sized(
     drives = scaled.get(owner_key(workload), frozenset())
     cpu = sizing.cpu(container, history, autoscaled="cpu" in drives)
     memory = sizing.memory(container, history, autoscaled="memory" in drives)
+    return _row(workload, container, cpu, memory, using)
+
+
+def _row(workload: Workload, container: Container, cpu: Advice, memory: Advice, using: Now | None) -> Sized:
     return Sized(
         kind=workload.ref.kind,
         name=workload.name,

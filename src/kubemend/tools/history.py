@@ -84,7 +84,7 @@ async def histories(
         return None
     owners = await _owners(cluster, snapshot, namespace, at)
     cpu, cpu_points, memory, memory_points, killed = (_by_owner(s or (), owners) for s in read)
-    here = _killed_here(snapshot, found)
+    here = killed_here(snapshot, found)
     keys = {(owner_key(w), c.name) for w in found for c in w.spec.template.spec.containers}
     return {
         k: History(
@@ -156,7 +156,7 @@ def _told(sample: Sample) -> OwnerKey:
     return labels.get("namespace", ""), labels.get("owner_kind", ""), labels.get("owner_name", "")
 
 
-def _killed_here(snapshot: Snapshot, found: Sequence[Workload]) -> dict[tuple[OwnerKey, str], list[Decimal]]:
+def killed_here(snapshot: Snapshot, found: Sequence[Workload]) -> dict[tuple[OwnerKey, str], list[Decimal]]:
     """Memory limits at which containers of the pods that are there were killed."""
     limits: defaultdict[tuple[OwnerKey, str], list[Decimal]] = defaultdict(list)
     for workload in found:

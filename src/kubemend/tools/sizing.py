@@ -15,10 +15,12 @@ count, for a limit below one that was too small is none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from kubemend.kube.histogram import CPU, MEMORY, Record
 from kubemend.kube.quantity import format_bytes, format_cores, parse
 from kubemend.model.objects import Container
 
@@ -34,6 +36,16 @@ FORMULA = {
     "memory": "request = limit = max(1.15 * max over pods of max_over_time(container_memory_working_set_bytes[14d:1m])"
     ", 1.25 * largest limit it was OOM-killed at), rounded up to 1 MiB, at least 100 MiB (KRR simple)",
 }
+
+FORMULA_OWN = {
+    "cpu": "request = 1.15 * 90th percentile of samples, each weighing its pod's request (0.1 at least) and half as "
+    "much a day later; at least 25m / containers (VPA recommender, our own samples)",
+    "memory": "request = 1.15 * 90th percentile of daily peaks, each weighing half as much a day later; at least "
+    "250 MiB / containers; after a kill at least 1.2 * limit and limit + 100 MiB (VPA recommender, our own samples)",
+}
+MARGIN, TARGET = 1.15, 0.9
+LEAST_DAYS = 1.0
+"""What our own samples must cover: less than a day has seen no night."""
 
 _CPU_GRADES = ((Decimal("0.5"), "critical"), (Decimal("0.25"), "warning"), (Decimal("0.1"), "ok"))
 _MEMORY_GRADES = ((500 * MEBI, "critical"), (250 * MEBI, "warning"), (100 * MEBI, "ok"))
@@ -115,6 +127,43 @@ def memory(container: Container, history: History, *, autoscaled: bool) -> Advic
     )
 
 
+def of_record(
+    resource: str, container: Container, record: Record, *, containers: int, killed: Decimal | None
+) -> Advice:
+    """One resource by our own samples, as VPA's recommender reckons its target; limits keep their ratio to requests.
+
+    containers: of the pod, which share its least amount. killed: the largest limit it was killed for memory at.
+    """
+    if record.samples < POINTS or record.days < LEAST_DAYS:
+        days = f"{record.days:.1f} of {LEAST_DAYS:.0f} days"
+        why = f"not enough data: {record.samples} of {POINTS} samples of our own, over {days}"
+        return _without(resource, container, record.samples, why, FORMULA_OWN)
+    cpu = resource == "cpu"
+    histogram, scale = (record.cpu, CPU) if cpu else (record.memory, MEMORY)
+    observed = Decimal(repr(histogram.percentile(scale, TARGET)))
+    least = Decimal("0.025" if cpu else 250 * MEBI) / containers
+    wanted = max(observed * Decimal(repr(MARGIN)), least)
+    if killed is not None and not cpu:
+        wanted = max(wanted, killed * Decimal("1.2"), killed + 100 * MEBI)
+    request = _up(wanted, MILLI if cpu else Decimal(MEBI))
+    made = _advised(
+        resource, container, request=request, limit=None, observed=observed, points=record.samples,
+        info=f"from {record.days:.1f} days of our own samples",
+    )  # fmt: skip
+    limit = _scaled(made, request, MILLI if cpu else Decimal(MEBI))
+    kept = None if limit is None else amount(resource, limit)
+    return structs.replace(made, recommended_limit=kept, formula=FORMULA_OWN[resource])
+
+
+def _scaled(told: Advice, request: Decimal, step: Decimal) -> Decimal | None:
+    """The limit in the ratio to the request that it has now; as it is, or the request if that is more, without one."""
+    if told.current_limit is None:
+        return None
+    limit = Decimal(repr(told.current_limit.number))
+    before = Decimal(repr(told.current_request.number)) if told.current_request is not None else Decimal()
+    return _up(limit * request / before, step) if before else max(limit, request)
+
+
 def _lacking(observed: Decimal | None, points: int, autoscaled: bool) -> str:
     if observed is None:
         return "not enough data: nothing is known of its use over time"
@@ -131,14 +180,16 @@ def _up(amount: Decimal, step: Decimal) -> Decimal:
     return (amount / step).to_integral_value(ROUND_CEILING) * step
 
 
-def _without(resource: str, container: Container, points: int, why: str) -> Advice:
+def _without(
+    resource: str, container: Container, points: int, why: str, formula: Mapping[str, str] = FORMULA
+) -> Advice:
     return Advice(
         resource=resource,
         current_request=request_of(container, resource),
         current_limit=_limit(container, resource),
         points=points,
         info=why,
-        formula=FORMULA[resource],
+        formula=formula[resource],
     )
 
 
