@@ -198,7 +198,10 @@ async def _observing(gateway: Gateway) -> AsyncIterator[None]:
 
 async def _prometheus(access: Access, stack: AsyncExitStack) -> Prometheus | None:
     """The Prometheus that was named, by option or environment."""
-    url = access.prometheus_url or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
+    from kubemend.surfaces.cli.options import ToolAccess
+
+    given = access.prometheus_url if isinstance(access, ToolAccess) else None
+    url = given or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
     if not url:
         return None
     from kubemend.cluster.prometheus import open_prometheus

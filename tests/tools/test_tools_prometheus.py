@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from tools_ground import Ground, deployment, ground
 from tools_prometheus import Series, needs_prometheus, prometheus
 
+from kubemend.app import Rooms
 from kubemend.cluster.prometheus import open_prometheus
+from kubemend.surfaces.cli.options import Access, ToolAccess
 
 MI = 2**20
 KUBELET = {"namespace": "shop", "container": "web", "job": "kubelet"}
@@ -209,3 +212,24 @@ async def test_how_full_volumes_are_and_what_is_throttled_and_busy_is_told(tmp_p
         "used": 200.0,
     }
     assert hot["pods_by_disk"] == []
+
+
+@needs_prometheus
+async def test_the_command_line_takes_the_address_of_prometheus_by_option_and_by_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = Rooms()
+    async with rooms.practice(nodes=1, pace=0.02) as lab:
+        place = {"kubeconfig": str(lab.kubeconfig), "store": tmp_path / "ledger.db"}
+        (series := Series()).add("up", {"job": "kubelet"}, [(start(), 1.0)])
+        async with prometheus(tmp_path, series) as url:
+            named = ToolAccess(**place, prometheus_url=url)  # type: ignore[arg-type]
+            async with rooms.gateway(named) as gateway:
+                by_option = await gateway.call("identify_resource_hotspots", {}, actor="test")
+            monkeypatch.setenv("KUBEMEND_PROMETHEUS_URL", url)
+            async with rooms.gateway(Access(**place)) as gateway:  # type: ignore[arg-type]
+                by_environment = await gateway.call("identify_resource_hotspots", {}, actor="test")
+    for answer in (by_option, by_environment):
+        assert answer.ok
+        assert answer.data["pods_by_network"] == []
+        assert "Prometheus" not in {g.what for g in answer.incomplete}

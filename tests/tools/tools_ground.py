@@ -72,14 +72,12 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(
-    folder: Path, text: str = "", *, nodes: int = 3, prometheus: str | None = None
-) -> AsyncIterator[Ground]:
+async def ground(folder: Path, text: str = "", *, nodes: int = 3) -> AsyncIterator[Ground]:
     """A practice cluster with namespace `shop` and these objects in it."""
     rooms = Rooms()
     async with rooms.practice(nodes=nodes, pace=0.02) as lab:
         await lab.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-        access = Access(kubeconfig=str(lab.kubeconfig), store=folder / "ledger.db", prometheus_url=prometheus)
+        access = Access(kubeconfig=str(lab.kubeconfig), store=folder / "ledger.db")
         async with rooms.gateway(access) as gateway:
             made = Ground(gateway, lab)
 
