@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -96,13 +95,13 @@ async def scene(cluster: Look, namespace: str | None) -> Snapshot:
     return await gathered(cluster, namespace, Deployment, StatefulSet, DaemonSet, ReplicaSet, Pod)
 
 
-async def sized(cluster: Look, namespace: str | None, name: str | None = None, *, at: datetime | None = None) -> Sizing:
-    """Advice for every container of the workloads, or of those that the name means. at: the end of the two weeks."""
+async def sized(cluster: Look, namespace: str | None, name: str | None = None) -> Sizing:
+    """Advice for every container of the workloads, or of those that the name means."""
     snapshot = await scene(cluster, namespace)
     found = workloads(snapshot, name)
     scaled = autoscaled(await raws_beside(cluster, resource_of(HorizontalPodAutoscaler), namespace) or ())
     using = await metered(cluster, namespace)
-    known = await histories(cluster, snapshot, found, namespace, at=at)
+    known = await histories(cluster, snapshot, found, namespace)
     records = None if known is not None else await _remembered(cluster, snapshot, found, namespace, using)
     rows = [
         _sized(w, c, (known or {}).get((owner_key(w), c.name), History()), scaled, now(snapshot, w, c.name, using))

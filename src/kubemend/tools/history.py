@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from kubemend.cluster.prometheus import Sample
@@ -70,7 +69,7 @@ class Queries:
 
 
 async def histories(
-    cluster: Look, snapshot: Snapshot, found: Sequence[Workload], namespace: str | None, *, at: datetime | None = None
+    cluster: Look, snapshot: Snapshot, found: Sequence[Workload], namespace: str | None
 ) -> dict[tuple[OwnerKey, str], History] | None:
     """The history of each container of these workloads, by (workload, container); None without a Prometheus.
 
@@ -79,10 +78,10 @@ async def histories(
     """
     scope = ", ".join(filter(None, (within(namespace), 'container!=""', 'container!="POD"')))
     queries = Queries(scope)
-    read = [await asked(cluster, q, at=at, what="use over time") for q in _all(queries)]
+    read = [await asked(cluster, q, what="use over time") for q in _all(queries)]
     if read[0] is None or read[2] is None:
         return None
-    owners = await _owners(cluster, snapshot, namespace, at)
+    owners = await _owners(cluster, snapshot, namespace)
     cpu, cpu_points, memory, memory_points, killed = (_by_owner(s or (), owners) for s in read)
     here = killed_here(snapshot, found)
     keys = {(owner_key(w), c.name) for w in found for c in w.spec.template.spec.containers}
@@ -127,12 +126,10 @@ def _by_owner(
     return found
 
 
-async def _owners(
-    cluster: Look, snapshot: Snapshot, namespace: str | None, at: datetime | None
-) -> dict[tuple[str, str], OwnerKey]:
+async def _owners(cluster: Look, snapshot: Snapshot, namespace: str | None) -> dict[tuple[str, str], OwnerKey]:
     """Whose each pod is or was, by (namespace, pod): by kube-state-metrics, and for those that are there by the API."""
-    sets = await asked(cluster, _last("kube_replicaset_owner", "replicaset", namespace), at=at, what="owners")
-    pods = await asked(cluster, _last("kube_pod_owner", "pod", namespace), at=at, what="owners")
+    sets = await asked(cluster, _last("kube_replicaset_owner", "replicaset", namespace), what="owners")
+    pods = await asked(cluster, _last("kube_pod_owner", "pod", namespace), what="owners")
     above = {(s.labels.get("namespace", ""), s.labels.get("replicaset", "")): _told(s) for s in sets or ()}
     found: dict[tuple[str, str], OwnerKey] = {}
     for sample in pods or ():

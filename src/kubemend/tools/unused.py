@@ -35,7 +35,7 @@ SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
 """Namespaces whose objects serve the cluster itself, in ways that no reference shows."""
 GIVEN = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert"})
 """ConfigMaps that a controller puts into every namespace."""
-SIDECAR = ("grafana_dashboard", "prometheus_rule", "app.kubernetes.io/managed-by")
+FOUND = ("grafana_dashboard", "prometheus_rule")
 """Labels by which programs find ConfigMaps through the API: used, though no pod names them."""
 
 
@@ -80,7 +80,7 @@ def config_maps(snapshot: Snapshot) -> list[ConfigMap]:
         and c.namespace not in SYSTEM
         and c.name not in GIVEN
         and not c.metadata.owner_references
-        and not any(key in c.metadata.labels for key in SIDECAR)
+        and not any(key in c.metadata.labels for key in FOUND)
         and not any(key.startswith("control-plane.alpha.kubernetes.io/") for key in c.metadata.annotations)
     ]
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
@@ -75,14 +72,14 @@ def by_pod(containers: Mapping[ContainerKey, Used]) -> dict[PodKey, Used]:
     return total
 
 
-async def asked(cluster: Look, query: str, *, at: datetime | None = None, what: str = "") -> tuple[Sample, ...] | None:
+async def asked(cluster: Look, query: str, *, what: str = "") -> tuple[Sample, ...] | None:
     """What Prometheus answers to a query; None, and a gap, when there is no Prometheus or no answer."""
     if cluster.prometheus is None:
         if not any(g.what == PROMETHEUS for g in cluster.gaps):
             cluster.missing(PROMETHEUS, NONE)
         return None
     try:
-        return await cluster.prometheus.query(query, at=at)
+        return await cluster.prometheus.query(query)
     except ClusterError as error:
         cluster.missing(f"{PROMETHEUS}{f': {what}' if what else ''}", error.message)
         return None
@@ -114,16 +111,6 @@ def _share(part: float | None, whole: float | None) -> float | None:
     return round(100 * part / whole, 1) if part is not None and whole else None
 
 
-def within(namespace: str | None, **labels: Any) -> str:
-    """Label matchers of PromQL: of one namespace, or any, and equal to (or, for a list, one of) each label's value."""
-    found = [] if namespace is None else [f'namespace="{namespace}"']
-    for name, value in labels.items():
-        if isinstance(value, str):
-            found.append(f'{name}="{_quoted(value)}"')
-        else:
-            found.append(f'{name}=~"{_quoted("|".join(re.escape(v) for v in value))}"')
-    return ", ".join(found)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+def within(namespace: str | None) -> str:
+    """The label matcher of PromQL for one namespace; empty for all."""
+    return "" if namespace is None else f'namespace="{namespace}"'

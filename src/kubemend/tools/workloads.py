@@ -15,12 +15,10 @@ from kubemend.model.errors import InvalidInput
 from kubemend.model.objects import (
     DaemonSet,
     Deployment,
-    Job,
     Obj,
     Pod,
     PodDisruptionBudget,
     PodTemplate,
-    ReplicaSet,
     StatefulSet,
 )
 from kubemend.model.objects.pod import Affinity, PodAffinity, PodAffinityTerm
@@ -29,8 +27,6 @@ from kubemend.tools.look import Look
 
 Workload = Deployment | StatefulSet | DaemonSet
 KINDS: tuple[type[Workload], ...] = (Deployment, StatefulSet, DaemonSet)
-STEPS: tuple[type[Obj], ...] = (ReplicaSet, Job)
-"""Kinds that stand between a workload and its pods, and lead from one to the other."""
 
 WorkloadName = Annotated[
     str,

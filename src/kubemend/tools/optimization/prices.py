@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from kubemend.kube.quantity import parse
 from kubemend.kube.scheduling import requests
@@ -25,8 +24,6 @@ HOURS = 730
 """Hours of a month: 8760 / 12."""
 GIB = Decimal(2**30)
 GPUS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915")
-
-Price = Annotated[float, Meta(description="US dollars.", ge=0)]
 
 
 class Prices(Struct, frozen=True):
