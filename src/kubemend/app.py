@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
     from kubemend.cluster.connection import Connection
+    from kubemend.cluster.prometheus import Prometheus
     from kubemend.cluster.reader import Reader
     from kubemend.engine.gateway import Gateway
     from kubemend.engine.mender import Mender
@@ -124,16 +125,24 @@ class Rooms:
                 yield bench.mender
 
         connection = _connection(access)
-        async with connection.open() as transport, self.ledger(access.store) as ledger:
-            reader = Reader(transport)
-            yield Gateway(
+        async with AsyncExitStack() as stack:
+            reader = Reader(await stack.enter_async_context(connection.open()))
+            ledger = await stack.enter_async_context(self.ledger(access.store))
+            cluster = await identity(reader, connection.server)
+            prometheus = await _prometheus(access, stack)
+            gateway = Gateway(
                 catalogue.tools(),
                 reader=reader,
                 place=_place(access, connection),
-                cluster=await identity(reader, connection.server),
+                cluster=cluster,
                 records=ledger.audit,
                 mending=mending,
+                prometheus=prometheus,
+                memory=ledger.usage(cluster),
             )
+            if prometheus is None:
+                await stack.enter_async_context(_observing(gateway))
+            yield gateway
 
     @asynccontextmanager
     async def practice(self, *, nodes: int, pace: float, kubeconfig: Path | None = None) -> AsyncIterator[Practice]:
@@ -167,6 +176,37 @@ class Rooms:
 
         async with open_ledger(store) as ledger:
             yield ledger
+
+
+OBSERVE_S = 300.0
+"""How often a gateway that stays open notes what pods use, where no Prometheus does."""
+
+
+@asynccontextmanager
+async def _observing(gateway: Gateway) -> AsyncIterator[None]:
+    import asyncio
+    from contextlib import suppress
+
+    looking = asyncio.create_task(gateway.observe(OBSERVE_S))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+async def _prometheus(access: Access, stack: AsyncExitStack) -> Prometheus | None:
+    """The Prometheus that was named, by option or environment."""
+    from kubemend.surfaces.cli.options import ToolAccess
+
+    given = access.prometheus_url if isinstance(access, ToolAccess) else None
+    url = given or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
+    if not url:
+        return None
+    from kubemend.cluster.prometheus import open_prometheus
+
+    return await stack.enter_async_context(open_prometheus(url))
 
 
 def _write_private(path: Path, text: str) -> None:

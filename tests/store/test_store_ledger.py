@@ -293,7 +293,7 @@ async def test_the_tables_a_migration_makes_are_those_of_the_schema(tmp_path: Pa
         }
     made.close()
     assert found == {t.name: [c.name for c in t.columns] for t in schema.metadata.sorted_tables}
-    assert head() == "0002"
+    assert head() == "0003"
 
 
 async def test_a_file_that_is_no_ledger_is_said_to_be_none(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from kubemend.cluster.errors import ClusterError
+from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
 from kubemend.engine import views
 from kubemend.engine.bounds import bounded
@@ -24,8 +26,11 @@ from kubemend.model.errors import InvalidInput, KubemendError
 from kubemend.model.order import Order
 from kubemend.model.repair import Repair, State
 from kubemend.model.tool import Tool
-from kubemend.tools.look import Look, Place
+from kubemend.tools.advice import observed
+from kubemend.tools.look import Look, Memory, Place
 from kubemend.tools.page import Page
+
+log = logging.getLogger(__name__)
 
 SIZE = 32 << 10
 """Bytes of JSON that an answer's data may have: what a model reads without losing the rest of its conversation."""
@@ -52,6 +57,7 @@ class Gateway:
     """Calls tools on one cluster, for anybody.
 
     mending: opens what diagnoses and writes need (a watch cache, the guard); used only by tools that need it.
+    prometheus: where use over time is asked for, if there is one. memory: where we keep it ourselves.
     """
 
     def __init__(
@@ -63,10 +69,13 @@ class Gateway:
         cluster: str,
         records: Records,
         mending: Callable[[], AbstractAsyncContextManager[Mender]],
+        prometheus: Prometheus | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.tools = tools
         self._reader, self._place, self._cluster = reader, place, cluster
         self._records, self._mending = records, mending
+        self._prometheus, self._memory = prometheus, memory
 
     async def call(self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None) -> Answer:
         """Call one tool. Never raises for what a caller or a cluster did: a refusal is an answer, and recorded too.
@@ -84,6 +93,18 @@ class Gateway:
         await self._records.note(kind="tool", actor=actor, cluster=self._cluster, detail=detail)
         return answer
 
+    async def observe(self, every_s: float) -> None:
+        """Look at what every container uses, now and then, and remember it: for as long as a gateway is open."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await observed(self._look())
+            except KubemendError as error:
+                log.warning("what pods use could not be noted: %s", error.message)
+
+    def _look(self) -> Look:
+        return Look(self._reader, self._place, self._prometheus, self._memory)
+
     def _find(self, name: str) -> Tool:
         found = self.tools.get(name)
         if found is None:
@@ -93,7 +114,7 @@ class Gateway:
         return found
 
     async def _called(self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None) -> Answer:
-        bound, look = tool.bind(arguments), Look(self._reader, self._place)
+        bound, look = tool.bind(arguments), self._look()
         try:
             async with asyncio.timeout(tool.within_s):
                 made = await self._run(tool, look, bound, actor)

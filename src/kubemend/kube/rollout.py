@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -180,3 +181,31 @@ def template_equal(a: PodTemplate, b: PodTemplate) -> bool:
 def _without_hash(template: PodTemplate) -> PodTemplate:
     labels = {k: v for k, v in template.metadata.labels.items() if k != HASH_LABEL}
     return msgspec.structs.replace(template, metadata=msgspec.structs.replace(template.metadata, labels=labels))
+
+
+def margins(workload: Deployment | StatefulSet | DaemonSet, replicas: int) -> tuple[int, int]:
+    """How many pods more, and how many fewer, than `replicas` a rolling update may have at a time.
+
+    Per cents of a surge are rounded up, those of what may be missing down, and when both come to 0 one may be missing
+    (`deployment/util.ResolveFenceposts`); 25 % each are a Deployment's defaults. Recreate takes all away first.
+    A StatefulSet replaces one pod at a time.
+    """
+    if isinstance(workload, StatefulSet):
+        rolling = workload.spec.update_strategy.rolling_update
+        missing = None if rolling is None else rolling.max_unavailable
+        return 0, max(1, _amount(1 if missing is None else missing, replicas, math.floor))
+    update = workload.spec.strategy if isinstance(workload, Deployment) else workload.spec.update_strategy
+    if update.type == "Recreate":
+        return 0, replicas
+    rolling = update.rolling_update
+    usual: tuple[str | int, str | int] = ("25%", "25%") if isinstance(workload, Deployment) else (0, 1)
+    more = usual[0] if rolling is None or rolling.max_surge is None else rolling.max_surge
+    fewer = usual[1] if rolling is None or rolling.max_unavailable is None else rolling.max_unavailable
+    surge, missing_ = _amount(more, replicas, math.ceil), _amount(fewer, replicas, math.floor)
+    return surge, missing_ if surge or missing_ else 1
+
+
+def _amount(written: int | str, replicas: int, rounded: Callable[[float], int]) -> int:
+    if isinstance(written, int):
+        return written
+    return rounded(replicas * int(written.rstrip("%")) / 100)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
+from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
+from kubemend.kube.histogram import Record
 from kubemend.model.answer import Gap
 from kubemend.model.objects import Obj
 from kubemend.model.ref import Ref
 
 T = TypeVar("T", bound=Obj)
+Key = tuple[str, str, str, str]
 
 
 class ContextRow(Struct, frozen=True):
@@ -34,11 +38,28 @@ class Place(Struct, frozen=True):
     contexts: tuple[ContextRow, ...] = ()
 
 
-class Look:
-    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`."""
+class Memory(Protocol):
+    """Where we keep what containers used, by (namespace, kind, workload, container)."""
 
-    def __init__(self, reader: Reader, place: Place) -> None:
-        self.reader, self.place = reader, place
+    async def learn(self, seen: Mapping[Key, Sequence[tuple[float, float, float]]], *, at: float | None = None) -> None:
+        """Add one look: cores, bytes and requested cores of each pod's container."""
+        ...
+
+    async def known(self, namespace: str | None = None) -> dict[Key, Record]:
+        """What is known of each container (of one namespace)."""
+        ...
+
+
+class Look:
+    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`.
+
+    prometheus: where there is one to ask. memory: what we ourselves remember of containers' use.
+    """
+
+    def __init__(
+        self, reader: Reader, place: Place, prometheus: Prometheus | None = None, memory: Memory | None = None
+    ) -> None:
+        self.reader, self.place, self.prometheus, self.memory = reader, place, prometheus, memory
         self.gaps: list[Gap] = []
 
     async def list(

@@ -7,6 +7,18 @@ Not followed, since their objects aren't read: host ports, volume binding and li
 
 from kubemend.kube.scheduling.neighbours import Neighbours, affinity_misfit
 from kubemend.kube.scheduling.node import Misfit, misfit, selects, tolerates
+from kubemend.kube.scheduling.rehearsal import Rehearsal, rehearse
 from kubemend.kube.scheduling.resources import free, requests
 
-__all__ = ["Misfit", "Neighbours", "affinity_misfit", "free", "misfit", "requests", "selects", "tolerates"]
+__all__ = [
+    "Misfit",
+    "Neighbours",
+    "Rehearsal",
+    "affinity_misfit",
+    "free",
+    "misfit",
+    "rehearse",
+    "requests",
+    "selects",
+    "tolerates",
+]

@@ -142,11 +142,21 @@ class ClaimVolume(Part, frozen=True, gc=False):
     claim_name: str = ""
 
 
+class ProjectedSource(Part, frozen=True, gc=False):
+    config_map: ConfigMapVolume | None = None
+    secret: EnvSourceRef | None = None
+
+
+class ProjectedVolume(Part, frozen=True, gc=False):
+    sources: tuple[ProjectedSource, ...] = ()
+
+
 class Volume(Part, frozen=True, gc=False):
     name: str
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
     persistent_volume_claim: ClaimVolume | None = None
+    projected: ProjectedVolume | None = None
 
 
 class Toleration(Part, frozen=True, gc=False):
@@ -183,10 +193,16 @@ class PodAffinityTerm(Part, frozen=True, gc=False):
     namespace_selector: LabelSelector | None = None
 
 
+class WeightedPodAffinityTerm(Part, frozen=True, gc=False):
+    pod_affinity_term: PodAffinityTerm
+    weight: int = 1
+
+
 class PodAffinity(Part, frozen=True, gc=False):
-    """PodAffinity and PodAntiAffinity alike: only the hard terms, for those decide where a pod can go."""
+    """PodAffinity and PodAntiAffinity alike: hard terms decide where a pod can go, soft ones where it would rather."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
+    preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
 class Affinity(Part, frozen=True, gc=False):
@@ -204,6 +220,11 @@ class TopologySpreadConstraint(Part, frozen=True, gc=False):
 
 class LocalObjectReference(Part, frozen=True, gc=False):
     name: str = ""
+
+
+class PodSecurityContext(Part, frozen=True, gc=False):
+    run_as_user: int | None = None
+    run_as_non_root: bool | None = None
 
 
 class PodSpec(Part, frozen=True, gc=False):
@@ -224,6 +245,7 @@ class PodSpec(Part, frozen=True, gc=False):
     priority_class_name: str = ""
     scheduler_name: str = ""
     overhead: Quantities = {}
+    security_context: PodSecurityContext | None = None
 
     def container(self, name: str) -> Container | None:
         """The container or init container of that name."""

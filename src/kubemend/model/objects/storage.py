@@ -65,6 +65,7 @@ class StorageClass(Obj, frozen=True, gc=False, kw_only=True):
 
     provisioner: str = ""
     volume_binding_mode: str = "Immediate"
+    allow_volume_expansion: bool = False
 
     @property
     def is_default(self) -> bool:

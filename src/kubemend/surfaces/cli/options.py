@@ -58,6 +58,20 @@ class Access(Place):
         return self.allow_changes or self.auto_fix
 
 
+@Parameter(name="*", group=CLUSTER)
+@dataclass(frozen=True, kw_only=True)
+class ToolAccess(Access):
+    """An access for calling tools, some of which ask for use over time."""
+
+    prometheus_url: Annotated[
+        str | None,
+        Parameter(
+            group=CLUSTER, help="Prometheus of the cluster, for use over time; default $KUBEMEND_PROMETHEUS_URL."
+        ),
+    ] = None
+
+
 HERE = Place()
 NOWHERE = Access()
+UNMEASURED = ToolAccess()
 """No option given."""

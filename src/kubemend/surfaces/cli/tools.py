@@ -15,7 +15,7 @@ from kubemend.model.repair import Repair
 from kubemend.model.tool import Tool
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli.exits import Exit
-from kubemend.surfaces.cli.options import NOWHERE, Access, Output
+from kubemend.surfaces.cli.options import UNMEASURED, Output, ToolAccess
 from kubemend.surfaces.cli.people import actor, ask
 from kubemend.surfaces.cli.wiring import wiring
 
@@ -58,7 +58,7 @@ async def run(
         str, Parameter(name="ARGUMENT", help="key=value; lists and mappings as JSON; repeat a key for a list.")
     ],
     output: Output = "json",
-    access: Access = NOWHERE,
+    access: ToolAccess = UNMEASURED,
 ) -> int:
     """Call one tool and print its answer.
 
