@@ -10,7 +10,7 @@ from kubemend.model.objects.batch import CronJob, Job
 from kubemend.model.objects.config import ConfigMap, LimitRange, Namespace, ResourceQuota, ServiceAccount
 from kubemend.model.objects.event import Event
 from kubemend.model.objects.meta import KINDS, Condition, Meta, Obj, OwnerReference, kind_of
-from kubemend.model.objects.network import EndpointSlice, Ingress, Service
+from kubemend.model.objects.network import EndpointSlice, Ingress, IngressClass, NetworkPolicy, Service
 from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Container, ContainerStatus, Pod, PodSpec, PodTemplate, Probe
 from kubemend.model.objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
@@ -29,10 +29,12 @@ __all__ = [
     "Event",
     "HorizontalPodAutoscaler",
     "Ingress",
+    "IngressClass",
     "Job",
     "LimitRange",
     "Meta",
     "Namespace",
+    "NetworkPolicy",
     "Node",
     "Obj",
     "OwnerReference",
