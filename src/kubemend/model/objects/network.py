@@ -27,10 +27,26 @@ class ServiceSpec(Part, frozen=True, gc=False):
     external_ips: tuple[str, ...] = field(name="externalIPs", default=())
 
 
+class BalancerAddress(Part, frozen=True, gc=False):
+    ip: str = ""
+    hostname: str = ""
+
+
+class Balancer(Part, frozen=True, gc=False):
+    ingress: tuple[BalancerAddress, ...] = ()
+
+
+class BalancerStatus(Part, frozen=True, gc=False):
+    """What a Service or Ingress got from outside."""
+
+    load_balancer: Balancer = Balancer()
+
+
 class Service(Obj, frozen=True, gc=False, kw_only=True):
     plural: ClassVar[str] = "services"
 
     spec: ServiceSpec = ServiceSpec()
+    status: BalancerStatus = BalancerStatus()
 
 
 class EndpointConditions(Part, frozen=True, gc=False):
@@ -109,25 +125,12 @@ class IngressSpec(Part, frozen=True, gc=False):
     tls: tuple[IngressTls, ...] = ()
 
 
-class IngressAddress(Part, frozen=True, gc=False):
-    ip: str = ""
-    hostname: str = ""
-
-
-class IngressBalancer(Part, frozen=True, gc=False):
-    ingress: tuple[IngressAddress, ...] = ()
-
-
-class IngressStatus(Part, frozen=True, gc=False):
-    load_balancer: IngressBalancer = IngressBalancer()
-
-
 class Ingress(Obj, frozen=True, gc=False, kw_only=True):
     plural: ClassVar[str] = "ingresses"
     group: ClassVar[str] = "networking.k8s.io"
 
     spec: IngressSpec = IngressSpec()
-    status: IngressStatus = IngressStatus()
+    status: BalancerStatus = BalancerStatus()
 
 
 class IngressClassSpec(Part, frozen=True, gc=False):
