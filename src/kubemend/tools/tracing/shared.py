@@ -51,7 +51,7 @@ def troubled(pod: Pod) -> bool:
 
 
 def symptom(pod: Pod) -> str:
-    """The plainest sign of trouble: a waiting reason, "exit code N", "OOMKilled", "Unschedulable", "not ready", or none."""
+    """The plainest sign of trouble: a waiting reason, "exit code N", "OOMKilled", "Unschedulable", "not ready"."""
     if pod.status.phase == "Failed":
         return pod.status.reason or "Failed"
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
