@@ -13,11 +13,14 @@ from kubemend.model.objects.meta import KINDS, Condition, Meta, Obj, OwnerRefere
 from kubemend.model.objects.network import EndpointSlice, Ingress, IngressClass, NetworkPolicy, Service
 from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Container, ContainerStatus, Pod, PodSpec, PodTemplate, Probe
+from kubemend.model.objects.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from kubemend.model.objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from kubemend.model.objects.workload import DaemonSet, Deployment, ReplicaSet, StatefulSet
 
 __all__ = [
     "KINDS",
+    "ClusterRole",
+    "ClusterRoleBinding",
     "Condition",
     "ConfigMap",
     "Container",
@@ -47,6 +50,8 @@ __all__ = [
     "Probe",
     "ReplicaSet",
     "ResourceQuota",
+    "Role",
+    "RoleBinding",
     "Service",
     "ServiceAccount",
     "StatefulSet",
