@@ -102,11 +102,19 @@ class Rbac:
         return held | {r.ref: r.rules or () for r in self.roles}
 
     @cached_property
-    def _bindings(self) -> Mapping[str, tuple[RoleBinding, ...]]:
-        held: dict[str, list[RoleBinding]] = {}
-        for binding in self.role_bindings:
-            held.setdefault(binding.namespace, []).append(binding)
-        return {namespace: tuple(found) for namespace, found in held.items()}
+    def _held(self) -> Mapping[str, tuple[Binding, ...]]:
+        """The bindings of each subject; those of the cluster first, as the server goes through them."""
+        bindings: tuple[Binding, ...] = (*self.cluster_role_bindings, *self.role_bindings)
+        held: dict[str, dict[Ref, Binding]] = {}
+        for binding in bindings:
+            for subject in binding.subjects or ():
+                held.setdefault(key_of(subject, binding.namespace), {})[binding.ref] = binding
+        return {key: tuple(found.values()) for key, found in held.items()}
+
+    def bindings_of(self, user: User) -> tuple[Binding, ...]:
+        """Every binding that names a user or one of the groups, once."""
+        found = {b.ref: b for key in keys_of(user) for b in self._held.get(key, ())}
+        return tuple(sorted(found.values(), key=lambda b: b.namespace != ""))
 
     def role_of(self, binding: Binding) -> Ref:
         """The role that a binding gives, there or not."""
@@ -124,19 +132,14 @@ class Rbac:
 
     def grants(self, user: User, namespace: str | None = None) -> Iterator[Grant]:
         """What holds everywhere, and what holds in one namespace (None: only what holds everywhere)."""
-        bindings: tuple[Binding, ...] = self.cluster_role_bindings
-        if namespace:
-            bindings += self._bindings.get(namespace, ())
-        for binding in bindings:
-            if any(is_subject(user, s, binding.namespace) for s in binding.subjects or ()):
+        for binding in self.bindings_of(user):
+            if binding.namespace in ("", namespace):
                 yield from self._given(binding)
 
     def everywhere(self, user: User) -> Iterator[Grant]:
         """All grants of somebody, in whatever namespace they hold."""
-        bindings: tuple[Binding, ...] = (*self.cluster_role_bindings, *self.role_bindings)
-        for binding in bindings:
-            if any(is_subject(user, s, binding.namespace) for s in binding.subjects or ()):
-                yield from self._given(binding)
+        for binding in self.bindings_of(user):
+            yield from self._given(binding)
 
     def _given(self, binding: Binding) -> Iterator[Grant]:
         role = self.role_of(binding)
@@ -144,17 +147,16 @@ class Rbac:
             yield Grant(rule, role, binding.ref, binding.namespace)
 
 
-def is_subject(user: User, subject: RbacSubject, namespace: str) -> bool:
-    """Whether a binding's subject is this user. A ServiceAccount without a namespace is one of the binding's own."""
-    match subject.kind:
-        case "User":
-            return subject.name == user.name
-        case "Group":
-            return subject.name in user.groups
-        case "ServiceAccount":
-            place = subject.namespace or namespace
-            return bool(place) and user.name == f"{ACCOUNT}{place}:{subject.name}"
-    return False
+def key_of(subject: RbacSubject, namespace: str = "") -> str:
+    """A binding's subject in one word. A ServiceAccount without a namespace is one of the binding's own."""
+    if subject.kind == "ServiceAccount":
+        return f"User:{ACCOUNT}{subject.namespace or namespace}:{subject.name}"
+    return f"{subject.kind}:{subject.name}"
+
+
+def keys_of(user: User) -> tuple[str, ...]:
+    """The words under which bindings may know a user."""
+    return (f"User:{user.name}", *(f"Group:{g}" for g in user.groups))
 
 
 def aggregated(roles: Iterable[ClusterRole]) -> dict[str, tuple[PolicyRule, ...]]:
