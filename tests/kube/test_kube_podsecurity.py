@@ -16,7 +16,6 @@ from kubemend.kube.podsecurity.subject import literal
 from kubemend.model.objects import wide
 from podsecurity_corpus import HARDENED, corpus
 
-
 ROOT = "{runAsUser: 0, runAsNonRoot: false, procMount: Unmasked}"
 
 

@@ -182,6 +182,10 @@ class ReplicaSet(Templated, frozen=True, gc=False, kw_only=True):
     group: ClassVar[str] = "apps"
 
 
+class ReplicationController(Templated, frozen=True, gc=False, kw_only=True):
+    plural: ClassVar[str] = "replicationcontrollers"
+
+
 class Job(Templated, frozen=True, gc=False, kw_only=True):
     plural: ClassVar[str] = "jobs"
     group: ClassVar[str] = "batch"
