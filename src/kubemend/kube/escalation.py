@@ -64,6 +64,7 @@ class Escalations:
         for namespace, name in accounts:
             self._accounts.setdefault(namespace, []).append(name)
         self._known: dict[User, tuple[Grant, ...]] = {}
+        self._harmless: set[User] = set()
 
     def grants(self, user: User) -> tuple[Grant, ...]:
         """All grants of somebody, with those of everybody who is logged in."""
@@ -73,15 +74,18 @@ class Escalations:
 
     def path(self, start: User, title: str) -> Path | None:
         """The shortest way to own the cluster; None when these moves lead nowhere."""
-        seen, waiting = {start}, deque([(start, title, tuple[Step, ...]())])
+        seen = {start}
+        waiting = deque([] if start in self._harmless else [(start, title, tuple[Step, ...]())])
         while waiting:
             user, who, steps = waiting.popleft()
             if (end := owns(self.grants(user))) is not None:
                 return Path(title, steps, end)
             for after, becomes, grant, how in self._moves(user):
-                if after not in seen:
+                if after not in seen and after not in self._harmless:
                     seen.add(after)
                     waiting.append((after, becomes, (*steps, Step(who, grant, how, becomes))))
+        # From none of them does a way lead on, whoever comes to them next.
+        self._harmless |= seen
         return None
 
     def _moves(self, user: User) -> Iterator[tuple[User, str, Grant, str]]:

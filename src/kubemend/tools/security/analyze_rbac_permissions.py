@@ -80,7 +80,7 @@ async def analyze_rbac_permissions(
     Evaluated as the API server does it. The server's own roles and bindings are left out, unless a subject is named.
     """
     rights = await read_rights(cluster)
-    chosen = rights.subjects() if subject is None else {subject: _user(subject)}
+    chosen = rights.subjects if subject is None else {subject: _user(subject)}
     rows = [_subject(rights, t, u, namespace, whole=subject is not None) for t, u in chosen.items()]
     rows = [r for r in rows if r.rules or subject is not None]
     rows.sort(key=lambda r: (r.path_to_owner is None, -_weight(r), r.subject))

@@ -47,6 +47,7 @@ class Rights:
             known |= {(s.namespace or binding.namespace, s.name) for s in accounts}
         return Escalations(self.rbac, sorted(known))
 
+    @cached_property
     def subjects(self) -> dict[str, User]:
         """Everybody whom those bindings name, by the name that people know them by."""
         found: dict[str, User] = {}
