@@ -14,6 +14,7 @@ import yaml
 from kubemend.app import Rooms
 from kubemend.engine.gateway import Gateway
 from kubemend.lab.cluster import PracticeCluster
+from kubemend.lab.kinds import BY_KIND
 from kubemend.lab.store import Store
 from kubemend.surfaces.cli.options import Access
 
@@ -28,8 +29,8 @@ async def shop(cluster: PracticeCluster, folder: Path, manifests: str) -> AsyncI
     await cluster.api.create(SHOP)
     await cluster.until(lambda store: store.find("ServiceAccount", "shop", "default") is not None)
     for document in yaml.safe_load_all(manifests):
-        if document["kind"] != "Namespace" and "namespace" not in document["metadata"]:
-            document["metadata"]["namespace"] = "shop"
+        if BY_KIND[document["kind"]].namespaced:
+            document["metadata"].setdefault("namespace", "shop")
         await cluster.api.create(document)
     async with Rooms().gateway(Access(kubeconfig=str(kubeconfig), store=folder / "ledger.db")) as gateway:
         yield gateway

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kubemend.kube.escalation import Escalations, Path, named
-from kubemend.kube.rbac import Binding, Grant, Rbac, User, key_of
+from kubemend.kube.rbac import MASTERS, Binding, Grant, Rbac, User, key_of
 from kubemend.model.access import Access
 from kubemend.model.objects import ClusterRole, ClusterRoleBinding, Obj, Role, RoleBinding, ServiceAccount
 from kubemend.model.objects.rbac import PolicyRule, RbacSubject
@@ -69,8 +69,13 @@ async def read_rights(cluster: Look) -> Rights:
 
 
 def built_in(obj: Binding | Role | ClusterRole) -> bool:
-    """Whether the API server made it for itself, or the cluster's own components made it in kube-system."""
-    return BUILT_IN in obj.metadata.labels or obj.name.startswith(("system:", "kubeadm:"))
+    """Whether the API server made it for itself, or the installer for the cluster's own components."""
+    if BUILT_IN in obj.metadata.labels or obj.name.startswith(("system:", "kubeadm:")):
+        return True
+    if isinstance(obj, ClusterRole):
+        return obj.name in ("admin", "edit", "view", "cluster-admin")
+    # Who is of that group may everything before RBAC is asked.
+    return isinstance(obj, ClusterRoleBinding) and {s.name for s in obj.subjects or ()} == {MASTERS}
 
 
 def title(subject: RbacSubject, namespace: str) -> str:
