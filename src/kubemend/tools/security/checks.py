@@ -11,6 +11,7 @@ from kubemend.kube.powers import owns
 from kubemend.kube.rbac import AUTHENTICATED
 from kubemend.kube.redaction import names_secret
 from kubemend.kube.selectors import matches
+from kubemend.model.objects import NetworkPolicy
 from kubemend.model.objects.wide import Container
 from kubemend.tools.security.audit import Check, Facts, Judged
 from kubemend.tools.security.rights import Rights, title, wide_open
@@ -60,10 +61,13 @@ def _uncovered(direction: str) -> Callable[[Facts], Judged | None]:
     def check(facts: Facts) -> Judged | None:
         if facts.policies is None:
             return None
-        closing = [p for p in facts.policies if direction in directions(p)]
+        closing: dict[str, list[NetworkPolicy]] = {}
+        for policy in facts.policies:
+            if direction in directions(policy):
+                closing.setdefault(policy.namespace, []).append(policy)
 
         def open_(runner: Runner, _: Facts) -> bool:
-            here = (p for p in closing if p.namespace == runner.ref.namespace)
+            here = closing.get(runner.ref.namespace, ())
             return not any(matches(p.spec.pod_selector, runner.labels) for p in here)
 
         return _runners(open_)(facts)

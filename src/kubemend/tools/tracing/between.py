@@ -71,7 +71,9 @@ async def path_between(cluster: Look, asked: Asked) -> tuple[NetworkPath, tuple[
         slices = await _slices(cluster, service)
         doors, target = await _behind(cluster, there, service, slices, asked.port), f"service {service.name}"
         ready = sum(e.conditions.ready is not False for s in slices for e in s.endpoints or ())
-    rows = path_rows(sources, doors, policies)
+    rows, left = path_rows(sources, doors, policies)
+    if left:
+        cluster.missing("paths", f"{left} more pairs of source and target were not judged: name a pod, Service or port")
     path = NetworkPath(
         source_namespace=here.name,
         target_namespace=there.name,

@@ -129,8 +129,12 @@ def _endpoints(chain: Chain) -> Iterator[Issue]:
 def _pods(chain: Chain) -> Iterator[Issue]:
     waiting = [p for p in chain.selected if not ready(p)]
     severity: Severity = "critical" if len(waiting) == len(chain.selected) else "high"
+    alike: dict[str, list[Pod]] = {}
     for pod in waiting:
-        yield Issue(severity, "pod", str(pod.ref), f"is not ready: {_why(pod)}", "diagnose_kubernetes_pod_issues")
+        alike.setdefault(_why(pod), []).append(pod)
+    for why, pods in alike.items():
+        told = f"is not ready: {why}" if len(pods) == 1 else f"and {len(pods) - 1} more like it are not ready: {why}"
+        yield Issue(severity, "pod", str(pods[0].ref), told, "diagnose_kubernetes_pod_issues")
 
 
 def _why(pod: Pod) -> str:

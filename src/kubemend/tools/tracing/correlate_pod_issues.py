@@ -11,7 +11,7 @@ from kubemend.model.access import Access, Risk
 from kubemend.model.objects import Node, Pod
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
-from kubemend.tools.tracing.shared import Shared, commons, symptom, troubled
+from kubemend.tools.tracing.shared import Common, Shared, commons, symptom, troubled
 from kubemend.tools.words import Scope
 
 
@@ -26,9 +26,9 @@ class Failing(Struct, frozen=True):
 
 
 class Correlation(Struct, frozen=True):
-    """clusters: what at least two failing pods share, the most telling first. likely_common_cause: the first, if it
+    """clusters: what at least two failing pods share, the most telling first. likely_common_cause: the first telling.
 
-    tells more than chance would. pods: the failing ones; alone: those that share nothing with another.
+    pods: the failing ones; alone: those that share nothing with another.
     """
 
     namespace: str
@@ -63,25 +63,28 @@ async def correlate_pod_issues(
     found = commons(failing, healthy, nodes or ())
     if pod_name is not None:
         mine = [p for p in failing if p.name == pod_name]
-        found = [s for s in found if any(f"{p.namespace}/{p.name}" in s.pods for p in mine)]
+        found = [(s, pods) for s, pods in found if any(_name(p) in pods for p in mine)]
         failing = mine
     rows = tuple(_row(p, found) for p in failing)
-    cause = next((s for s in found if s.telling), None)
+    cause = next((s for s, _ in found if s.telling), None)
     return Correlation(
         namespace=namespace or "all",
         failing_pods=len(failing),
         healthy_pods=len(healthy),
         likely_common_cause=None if cause is None else cause.says,
-        clusters=tuple(found),
+        clusters=tuple(s for s, _ in found),
         pods=rows,
         alone=tuple(f"{r.namespace}/{r.name}" for r in rows if not r.shares),
         summary=_summary(failing, cause),
     )
 
 
-def _row(pod: Pod, found: Sequence[Shared]) -> Failing:
-    mine = f"{pod.namespace}/{pod.name}"
-    shares = tuple(f"{s.what} {s.value}" for s in found if mine in s.pods)
+def _name(pod: Pod) -> str:
+    return f"{pod.namespace}/{pod.name}"
+
+
+def _row(pod: Pod, found: Sequence[Common]) -> Failing:
+    shares = tuple(f"{s.what} {s.value}" for s, pods in found if _name(pod) in pods)
     return Failing(pod.name, pod.namespace, pod.spec.node_name, symptom(pod), shares)
 
 

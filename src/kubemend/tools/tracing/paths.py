@@ -14,6 +14,8 @@ from kubemend.tools.tracing.ends import alike
 
 NAMES = 5
 """Pods that are named of a group that is judged alike."""
+PAIRS = 2000
+"""Pairs of source and door that are judged at most."""
 
 
 class SideRow(Struct, frozen=True):
@@ -56,18 +58,21 @@ class Door:
     protocol: str
 
 
-def path_rows(sources: Iterable[End], doors: Sequence[Door], policies: Sequence[NetworkPolicy]) -> list[PathRow]:
-    """Every kind of source with every kind of door, the blocked ones first."""
+def path_rows(
+    sources: Iterable[End], doors: Sequence[Door], policies: Sequence[NetworkPolicy]
+) -> tuple[list[PathRow], int]:
+    """Every kind of source with every kind of door, the blocked ones first; and how many were not judged.
+
+    Pods that no policy can tell apart are one kind, so that few are left out, unless policies go by address.
+    """
     by_port: dict[tuple[int | None, str], list[End]] = {}
     for door in doors:
         by_port.setdefault((door.port, door.protocol), []).append(door.end)
-    rows = [
-        _row(group, targets, port, protocol, policies)
-        for group in alike(sources, policies)
-        for (port, protocol), ends in by_port.items()
-        for targets in alike(ends, policies)
-    ]
-    return sorted(rows, key=lambda r: (r.allowed, r.sources, r.targets, r.port or 0, r.protocol))
+    targets = [(t, *at) for at, ends in by_port.items() for t in alike(ends, policies)]
+    pairs = [(group, *target) for group in alike(sources, policies) for target in targets]
+    rows = [_row(*pair, policies) for pair in pairs[:PAIRS]]
+    rows.sort(key=lambda r: (r.allowed, r.sources, r.targets, r.port or 0, r.protocol))
+    return rows, max(0, len(pairs) - PAIRS)
 
 
 def _row(

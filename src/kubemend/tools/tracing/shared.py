@@ -19,8 +19,8 @@ ORDER = (
     "node", "PersistentVolumeClaim", "ConfigMap", "Secret", "image", "ServiceAccount", "revision", "zone", "symptom",
 )  # fmt: skip
 """Of two things that tell equally much, the one that more plainly breaks pods comes first."""
-MOST = 30
-"""Shared things that are shown."""
+MOST, NAMED = 30, 10
+"""Shared things that are shown, and failing pods that are named of each."""
 
 
 class Shared(Struct, frozen=True):
@@ -28,6 +28,7 @@ class Shared(Struct, frozen=True):
 
     failing_with: failing pods that have it; failing_share: of all failing pods; failing_rate: failing among all pods
     that have it; rate_without: failing among all others. telling: whether having it at least doubles the rate.
+    pods: the first of the failing ones.
     """
 
     what: str
@@ -73,17 +74,22 @@ def _sign(state: ContainerState) -> str:
     return ""
 
 
-def commons(failing: Sequence[Pod], healthy: Sequence[Pod], nodes: Iterable[Node]) -> list[Shared]:
+Common = tuple[Shared, frozenset[str]]
+"""A shared thing with all failing pods that have it, as "namespace/name"."""
+
+
+def commons(failing: Sequence[Pod], healthy: Sequence[Pod], nodes: Iterable[Node]) -> list[Common]:
     """What at least two failing pods share, the most telling first."""
     zones = {n.name: n.metadata.labels.get(ZONE, "") for n in nodes}
     trouble = {n.name: tuple(_trouble(n)) for n in nodes}
     sick, well = _holders(failing, zones), _holders(healthy, zones)
+    totals = (len(failing), len(healthy))
     found = [
-        _shared(thing, pods, len(well.get(thing, ())), (len(failing), len(healthy)), trouble)
+        (_shared(thing, pods, len(well.get(thing, ())), totals, trouble), frozenset(pods))
         for thing, pods in sick.items()
         if len(pods) > 1
     ]
-    found.sort(key=lambda s: (-_weight(s), ORDER.index(s.what), s.value))
+    found.sort(key=lambda c: (-_weight(c[0]), ORDER.index(c[0].what), c[0].value))
     return found[:MOST]
 
 
@@ -152,5 +158,5 @@ def _shared(
         telling=telling or bool(why),
         trouble=why,
         says=says + (f"; the node: {', '.join(why)}" if why else ""),
-        pods=tuple(sorted(pods)),
+        pods=tuple(sorted(pods)[:NAMED]),
     )
