@@ -158,6 +158,18 @@ def generated(seed: int) -> tuple[World, list[Raw]]:
     return World(namespaces, pods, outside), [_policy(luck, i) for i in range(luck.randrange(5))]
 
 
+def telling(policies: list[Raw], target: Raw) -> list[int]:
+    """Ports at which an answer may turn: those that are named or counted, and their neighbours."""
+    found = {n for _, _, n in target["ports"]}
+    for policy in policies:
+        for rule in (*policy["spec"].get("ingress", ()), *policy["spec"].get("egress", ())):
+            for entry in rule.get("ports") or ():
+                if isinstance(entry.get("port"), int):
+                    last = entry.get("endPort") or entry["port"]
+                    found |= {entry["port"] - 1, entry["port"], last, last + 1}
+    return sorted(found & set(PORTS)) or list(PORTS)
+
+
 def _labels(luck: random.Random, keys: tuple[str, ...]) -> dict[str, str]:
     return {k: luck.choice("xyz") for k in keys if luck.random() < 0.8}
 
