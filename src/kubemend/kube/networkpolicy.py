@@ -10,6 +10,7 @@ pods on their node's network count as the node's address, and an ipBlock counts 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -139,16 +140,30 @@ def open_ports(
 ) -> tuple[tuple[int, int], ...]:
     """Every port of `target` that `source` may reach, as ranges (first, last)."""
     held = tuple(policies)
+    if _same(source, target) or _own_node(source, target):
+        return (PORTS,)
+    sides = (_lists(held, "Egress", source, target), _lists(held, "Ingress", target, source))
     starts = sorted({PORTS[0], *(m for m in _marks(held, target) if PORTS[0] <= m <= PORTS[1])})
     ranges: list[tuple[int, int]] = []
     for first, after in zip(starts, [*starts[1:], PORTS[1] + 1], strict=True):
-        if not judge(held, source, target, first, protocol).allowed:
+        door = _Door(target, first, protocol)
+        if not all(lists is None or any(_port(ports, door) != _NONE for ports in lists) for lists in sides):
             continue
         if ranges and ranges[-1][1] == first - 1:
             ranges[-1] = (ranges[-1][0], after - 1)
         else:
             ranges.append((first, after - 1))
     return tuple(ranges)
+
+
+def _lists(
+    policies: Sequence[NetworkPolicy], direction: Direction, subject: End, peer: End
+) -> list[tuple[NetworkPolicyPort, ...]] | None:
+    """The ports of every rule that allows the peer; None when nothing closes this side."""
+    closing = [p for p in policies if selects(p, subject, direction)]
+    if not closing:
+        return None
+    return [ports for p in closing for peers, ports in _rules(p, direction) if _peer(p, peers, peer) != _NONE]
 
 
 def _same(source: End, target: End) -> bool:
@@ -231,10 +246,19 @@ def _within(block: IPBlock, address: str) -> bool:
 def _holds(cidr: str, address: str) -> bool:
     """Whether a CIDR holds an address. Leading zeros are taken as the API server takes them: as decimal."""
     try:
-        network = ipaddress.ip_network(_LEADING_ZEROS.sub("", cidr) if ":" not in cidr else cidr, strict=False)
-        return ipaddress.ip_address(address) in network
+        return _address(address) in _network(cidr)
     except ValueError as error:
         raise InvalidInput(f"{error}", code="invalid-address") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(cidr if ":" in cidr else _LEADING_ZEROS.sub("", cidr), strict=False)
+
+
+@functools.lru_cache(maxsize=65536)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(text)
 
 
 def _port(ports: Sequence[NetworkPolicyPort], door: _Door) -> int | None:

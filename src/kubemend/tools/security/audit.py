@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
 
 from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
+from kubemend.kube.podsecurity import Level, Mode, judge
 from kubemend.model.access import Access
 from kubemend.model.objects import Ingress, Namespace, NetworkPolicy, Obj, Service
+from kubemend.model.ref import Ref
 from kubemend.tools.look import Look
 from kubemend.tools.security import rights as rights_module
 from kubemend.tools.security import runners as runners_module
@@ -39,6 +42,17 @@ class Facts:
     ingresses: tuple[Ingress, ...] | None
     services: tuple[Service, ...] | None
     rights: Rights | None
+
+    @cached_property
+    def violated(self) -> dict[Level, dict[Ref, frozenset[str]]]:
+        """The Pod Security checks that each template and pod fails at each level, judged once for all who ask."""
+        return {
+            level: {
+                r.ref: frozenset(v.check for v in judge(r.subject, Mode(level), server=self.server))
+                for r in self.runners
+            }
+            for level in (Level.BASELINE, Level.RESTRICTED)
+        }
 
 
 class Finding(Struct, frozen=True):

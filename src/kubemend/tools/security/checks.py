@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kubemend.kube.names import split_image
 from kubemend.kube.networkpolicy import directions
-from kubemend.kube.podsecurity import Level, Mode, judge, policy_of
+from kubemend.kube.podsecurity import Level, policy_of
 from kubemend.kube.powers import owns
 from kubemend.kube.rbac import AUTHENTICATED
 from kubemend.kube.redaction import names_secret
@@ -35,7 +35,7 @@ def _runners(bad: Callable[[Runner, Facts], bool]) -> Callable[[Facts], Judged |
 
 def _violates(level: Level, only: tuple[str, ...] = (), but: tuple[str, ...] = ()) -> Callable[[Runner, Facts], bool]:
     def bad(runner: Runner, facts: Facts) -> bool:
-        found = {v.check for v in judge(runner.subject, Mode(level), server=facts.server)}
+        found = facts.violated[level][runner.ref]
         return bool(found & set(only) if only else found - set(but))
 
     return bad

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from kubemend.tools.tracing.ends import alike
 
 NAMES = 5
 """Pods that are named of a group that is judged alike."""
-PAIRS = 2000
+PAIRS = 1000
 """Pairs of source and door that are judged at most."""
 
 
@@ -69,10 +70,11 @@ def path_rows(
     for door in doors:
         by_port.setdefault((door.port, door.protocol), []).append(door.end)
     targets = [(t, *at) for at, ends in by_port.items() for t in alike(ends, policies)]
-    pairs = [(group, *target) for group in alike(sources, policies) for target in targets]
-    rows = [_row(*pair, policies) for pair in pairs[:PAIRS]]
+    groups = alike(sources, policies)
+    pairs = ((group, *target) for group in groups for target in targets)
+    rows = [_row(*pair, policies) for pair in islice(pairs, PAIRS)]
     rows.sort(key=lambda r: (r.allowed, r.sources, r.targets, r.port or 0, r.protocol))
-    return rows, max(0, len(pairs) - PAIRS)
+    return rows, max(0, len(groups) * len(targets) - PAIRS)
 
 
 def _row(
