@@ -90,8 +90,8 @@ async def run(
     *,
     script: str = "",
     given: bytes = b"",
-    limits: Limits = Limits(),  # noqa: B008 - frozen
-    grant: Grant = Grant(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),
+    grant: Grant = Grant(),
 ) -> Outcome:
     """Run a program there, with `script` as the file /script and `given` as its input. NoSandbox when there is none."""
     with _files(script) as (script_fd, filter_fd), _pipe() as (status, told):
@@ -132,7 +132,7 @@ def _walls(limits: Limits, grant: Grant, *, script: int, seccomp: int, status: i
         made += [*_parents(sys.base_prefix), "--ro-bind", sys.base_prefix, sys.base_prefix]
     made += ["--perms", "0444", "--ro-bind-data", str(script), SCRIPT]
     made += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
-    made += ["--perms", "0777", "--size", str(limits.disk_bytes), "--tmpfs", WORK, "--symlink", WORK, "/tmp"]
+    made += ["--perms", "0777", "--size", str(limits.disk_bytes), "--tmpfs", WORK, "--symlink", WORK, "/tmp"]  # noqa: S108 - inside
     made += ["--remount-ro", "/", "--chdir", WORK]
     return [*made, "--seccomp", str(seccomp), "--json-status-fd", str(status), "--"]
 
@@ -281,8 +281,8 @@ def _told(status: int) -> bytes:
 def _broken(stderr: str) -> NoSandbox:
     return NoSandbox(
         f"no sandbox can be made here: {stderr.strip()[-300:] or 'bubblewrap said nothing'}",
-        hint="bubblewrap needs user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0), "
-        "or root with CAP_SYS_ADMIN; in a pod, a seccomp profile that allows them",
+        hint="bubblewrap needs user namespaces (kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0), or "
+        "root with CAP_SYS_ADMIN; in a pod, a seccomp profile that allows them",
     )
 
 

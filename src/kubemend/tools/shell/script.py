@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ SHAPES = {
 }
 
 
-class NotPlain(Exception):  # noqa: N818 - it is no error of anybody's
+class NotPlain(Exception):
     """The text is not one plain command. `why`: what it has, in a few words."""
 
     def __init__(self, why: str) -> None:
@@ -150,7 +151,7 @@ def _bare(raw: str) -> str:
 
 def _accounted(source: bytes, words: list[Node]) -> None:
     """Words and blanks are all there is: no operator that the tree doesn't name, no line joined in a word."""
-    gaps = [source[a.end_byte : b.start_byte].decode() for a, b in zip(words, words[1:], strict=False)]
+    gaps = [source[a.end_byte : b.start_byte].decode() for a, b in pairwise(words)]
     ends = (source[: words[0].start_byte].decode(), source[words[-1].end_byte :].decode())
     if not all(BLANK.fullmatch(g) for g in gaps) or not all(AROUND.fullmatch(e) for e in ends):
         raise NotPlain("an operator of the shell")

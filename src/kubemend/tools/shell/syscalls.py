@@ -1,9 +1,9 @@
 """The seccomp filter of the sandbox: what a program there has no business asking the kernel for.
 
-A classic BPF program as bubblewrap takes it (`--seccomp`, linux/filter.h, linux/seccomp.h), in the machine's byte order.
-It denies memory that no limit counts (memfd, System V and POSIX queues), new namespaces and mounts, other processes'
-memory, keys, kernel interfaces that had many holes, and every address family but Unix and IP: a network namespace does
-not hold AF_VSOCK.
+A classic BPF program as bubblewrap takes it (`--seccomp`, linux/filter.h, linux/seccomp.h), in the machine's byte
+order. It denies memory that no limit counts (memfd, System V and POSIX queues), new namespaces and mounts, the memory
+of other processes, keys, kernel interfaces that had many holes, and every address family but Unix and IP: a network
+namespace does not hold AF_VSOCK.
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ READS = MappingProxyType(
         "config current-context": {},
         "config get-contexts": {"output": "o", "no-headers": "!"},
         "config get-clusters": {},
+        "config view": {"output": "o", "minify": "!"},
     }
 )  # fmt: skip
 """Verbs that only read, with the flags they know."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kubemend.tools.shell.script import NotPlain, head, hidden, plain
@@ -62,7 +63,7 @@ class Verdict:
     asked: Asked | None = None
 
 
-class _Write(Exception):  # noqa: N818 - a verdict reached half-way
+class _Write(Exception):
     """Not proven to be a read."""
 
 
@@ -132,9 +133,7 @@ def _identity(word: str) -> bool:
 
 def _judged(words: list[str]) -> Verdict:
     verb, rest, before = _verb(words)
-    known = READS.get(verb) or WRITES.get(verb)
-    if verb in READS:
-        known = READS[verb]
+    known = READS.get(verb, WRITES.get(verb))
     if known is None:
         raise _Write(f"`kubectl {verb}` is no verb that only reads")
     asked = Asked(verb, *_taken_apart([*before, *rest], known))
@@ -145,7 +144,7 @@ def _judged(words: list[str]) -> Verdict:
 
 
 def _verb(words: list[str]) -> tuple[str, list[str], list[str]]:
-    """The verb, what follows it, and the flags before it, of which only `-n` is known well enough to be stepped over."""
+    """The verb, what follows it, and the flags before it, of which only `-n` is stepped over."""
     before: list[str] = []
     while words and words[0].startswith("-"):
         name = words[0].partition("=")[0]
@@ -200,8 +199,9 @@ def _short(word: str, letters: dict[str, str], table: dict[str, str]) -> list[tu
         letter, rest = rest[0], rest[1:]
         name = letters.get(letter)
         if name is None:
-            _unknown(f"-{letter}", "filename" if letter in "fkR" else "")
-            raise _Write(f"-{letter} is no flag that is known here")
+            if letter == "s":
+                raise _Refused("-s would make it another cluster")
+            raise _unknown(f"-{letter}", "filename" if letter in "fkR" else "")
         if rest.startswith("="):
             return [*found, (name, rest[1:])]
         if not table[name].startswith("!"):
@@ -210,23 +210,25 @@ def _short(word: str, letters: dict[str, str], table: dict[str, str]) -> list[tu
     return found
 
 
-def _value(name: str, value: str | None, table: dict[str, str], left: object) -> str:
+def _value(name: str, value: str | None, table: dict[str, str], left: Iterator[str]) -> str:
     if name not in table:
-        _unknown(f"--{name}", name)
+        raise _unknown(f"--{name}", name)
     if value is not None:
         return value
     if table[name].startswith("!"):
         return "true"
-    following = next(left, None)  # type: ignore[call-overload]
+    following = next(left, None)
     if following is None:
         raise _Write(f"--{name} has no value")
-    return str(following)
+    return following
 
 
-def _unknown(shown: str, name: str) -> None:
+def _unknown(shown: str, name: str) -> _Write:
     if name in FILES:
-        raise _Refused(f"{shown} would read files of this machine")
-    raise _Write(f"{shown} is no flag that is known here")
+        return _Refused(f"{shown} would read files of this machine")
+    if name in ("raw", "flatten"):
+        return _Refused(f"{shown} would go past what is known of the API, or show credentials")
+    return _Write(f"{shown} is no flag that is known here")
 
 
 def _harmless(asked: Asked) -> None:
