@@ -232,7 +232,9 @@ def _unknown(shown: str, name: str) -> _Write:
 
 
 def _harmless(asked: Asked) -> None:
-    """Refuse what only looks like a read: files and programs as output formats."""
+    """Refuse what only looks like a read: files and programs as output formats, dashes that are none."""
+    if (odd := next((w for w in asked.words if not w.isascii()), None)) is not None:
+        raise _Refused(f"{odd[:40]!r} can't be a kind or a name, and may look like something else")
     form = asked.flag("output").partition("=")[0]
     if form.endswith("-file") or form.startswith(("go-template", "template", "templatefile")):
         raise _Refused(f"-o {form} would run a template or read files of this machine")
