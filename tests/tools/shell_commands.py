@@ -127,7 +127,7 @@ WRITE = [
     "kubectl autoscale deploy web --max=5",
     "kubectl expose deploy web --port=80",
     "kubectl run x --image=busybox",
-    "kubectl run x --image=busybox --overrides='{\"spec\":{\"hostPID\":true}}'",
+    'kubectl run x --image=busybox --overrides=\'{"spec":{"hostPID":true}}\'',
     "kubectl run x --rm -it --image=busybox -- sh",
     "kubectl set image deploy/web web=nginx:2",
     "kubectl set env deploy/web A=b",
@@ -453,7 +453,7 @@ BASH_CONTAINED = [
     "find / -name token -exec cat {} +",
     "env | sort",
     "helm list",
-    "eval \"$(echo aWQ= | base64 -d)\"",
+    'eval "$(echo aWQ= | base64 -d)"',
     "python3 -c 'print(1)'",
     "sort <<'EOF'\nb\na\nEOF",
 ]

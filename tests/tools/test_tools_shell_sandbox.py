@@ -98,7 +98,9 @@ async def test_nothing_of_the_host_can_be_read(tmp_path: Path, monkeypatch: pyte
 
 async def test_a_link_leads_nowhere_it_could_not_go_itself(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("canary")
-    done = await bash(f"ln -s {tmp_path}/token a; ln -s / b; cat a; cat b{tmp_path}/token; ln {SCRIPT} c; ls /proc/1/root/")
+    done = await bash(
+        f"ln -s {tmp_path}/token a; ln -s / b; cat a; cat b{tmp_path}/token; ln {SCRIPT} c; ls /proc/1/root/"
+    )
     assert "canary" not in done.stdout
     assert done.stderr.count("No such file") >= 2
 
@@ -106,7 +108,9 @@ async def test_a_link_leads_nowhere_it_could_not_go_itself(tmp_path: Path) -> No
 async def test_no_other_process_can_be_seen_or_touched() -> None:
     with subprocess.Popen(["/bin/sleep", "60"], env={"A": "canary"}) as other:
         try:
-            done = await bash(f"ls -d /proc/[0-9]* | wc -l; cat /proc/{other.pid}/environ; kill -9 {other.pid}; kill -9 -1")
+            done = await bash(
+                f"ls -d /proc/[0-9]* | wc -l; cat /proc/{other.pid}/environ; kill -9 {other.pid}; kill -9 -1"
+            )
             assert int(done.stdout.split()[0]) < 8
             assert "canary" not in done.stdout
             assert other.poll() is None

@@ -1,9 +1,11 @@
-"""The API server's tables (`meta/v1` Table) as text, aligned as kubectl does."""
+"""The API server's tables (`meta/v1` Table) as text, aligned as kubectl does, with secrets redacted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+from kubemend.kube.redaction import text
 
 
 def drawn(table: dict[str, Any], *, wide: bool = False, namespaced: bool = False, heads: bool = True) -> str:
@@ -11,7 +13,8 @@ def drawn(table: dict[str, Any], *, wide: bool = False, namespaced: bool = False
     columns = [(i, c["name"]) for i, c in enumerate(table["columnDefinitions"]) if wide or not c.get("priority")]
     rows = table["rows"] or ()
     lines = [[name.upper() for _, name in columns]]
-    lines += [["" if (v := row["cells"][i]) is None else str(v) for i, _ in columns] for row in rows]
+    # Cell by cell: a secret of several lines is known only as long as they stand below one another.
+    lines += [["" if (v := row["cells"][i]) is None else text(str(v)) for i, _ in columns] for row in rows]
     if namespaced:
         places = [r.get("object", {}).get("metadata", {}).get("namespace", "") for r in rows]
         lines = [[first, *line] for first, line in zip(["NAMESPACE", *places], lines, strict=True)]

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from kubemend.kube.redaction import text
 from kubemend.model.access import Access, Risk
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
@@ -47,5 +46,5 @@ async def bash(
     if not found.asked.piped:
         return Ran(command, found.is_, await read(cluster, found.asked))
     # Redacted before the script has it: it could hide a secret from us by writing it another way.
-    given = text(await read(cluster, found.asked, PIPED)) + "\n"
+    given = (await read(cluster, found.asked, PIPED)) + "\n"
     return ran(command, found.is_, await run(["/bin/bash", SCRIPT], script=found.asked.piped, given=given.encode()))

@@ -24,7 +24,7 @@ async def logs(cluster: Look, asked: Asked, most: int) -> str:
     prefixed = len(chosen) > 1 or asked.on("prefix")
     said = []
     for pod, container in chosen:
-        text = await cluster.reader.logs(
+        text = await cluster.logs(
             pod.namespace,
             pod.name,
             container=container,

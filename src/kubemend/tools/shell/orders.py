@@ -60,8 +60,12 @@ async def _patch(cluster: Look, asked: Asked, given: str) -> Order:
     if kind is None:
         raise InvalidInput(f"a patch of type {asked.flag('type')} can't be planned", code="not-planned",
                            hint="--type=merge or strategic")  # fmt: skip
-    body = _mapping(asked.flag("patch"), "-p")
-    return _patches(asked, await _objects(cluster, asked), lambda _: body, kind=kind)
+    body, found = _mapping(asked.flag("patch"), "-p"), await _objects(cluster, asked)
+    if any(ref.kind == "Secret" for ref, _ in found) and set(body) - {"metadata"}:
+        raise InvalidInput(
+            "the values of a Secret are not changed by a plan, which would show them", code="not-planned"
+        )
+    return _patches(asked, found, lambda _: body, kind=kind)
 
 
 async def _marks(cluster: Look, asked: Asked, given: str) -> Order:

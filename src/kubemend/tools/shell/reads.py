@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from kubemend.kube.redaction import text
 from kubemend.model.errors import InvalidInput
 from kubemend.tools.look import Look
 from kubemend.tools.shell import facts, getting, logs
@@ -39,7 +40,7 @@ _INSTEAD = {"wait": "wait_for_pod_ready or monitor_scaling_progress", "auth whoa
 
 
 async def read(cluster: Look, asked: Asked, most: int = SHOWN) -> str:
-    """What kubectl would print, with Secrets redacted. ClusterError, or InvalidInput for what isn't known here."""
+    """What kubectl would print, redacted: a script may get it. ClusterError, or InvalidInput for what isn't known."""
     how = _READS.get(asked.verb)
     if how is None:
         instead = _INSTEAD.get(asked.verb)
@@ -48,7 +49,8 @@ async def read(cluster: Look, asked: Asked, most: int = SHOWN) -> str:
             code="not-supported",
             hint=f"call {instead}" if instead else None,
         )
-    return await how(cluster, asked, most)
+    told = await how(cluster, asked, most)
+    return told if how in (getting.get, logs.logs) else text(told)  # these two redact what they read, piece by piece
 
 
 def stream(asked: Asked) -> str:
