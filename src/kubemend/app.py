@@ -117,6 +117,7 @@ class Rooms:
         from kubemend.cluster.reader import Reader
         from kubemend.engine import catalogue
         from kubemend.engine.gateway import Gateway
+        from kubemend.tools.custom import configured
 
         @asynccontextmanager
         async def mending() -> AsyncIterator[Mender]:
@@ -124,10 +125,13 @@ class Rooms:
                 yield bench.mender
 
         connection = _connection(access)
+        custom = configured(catalogue.tools())
+        for warning in custom.warnings:
+            sys.stderr.write(f"warning: {warning}\n")
         async with connection.open() as transport, self.ledger(access.store) as ledger:
             reader = Reader(transport)
             yield Gateway(
-                catalogue.tools(),
+                {**catalogue.tools(), **custom.tools},
                 reader=reader,
                 place=_place(access, connection),
                 cluster=await identity(reader, connection.server),

@@ -1,4 +1,4 @@
-"""Secrets of all kinds, everywhere a cluster has room for them: no tool shows one, through the one door they all have."""
+"""Secrets of all kinds, everywhere a cluster has room for them: no tool shows one through the door they all have."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from canaries import CANARIES
 
+from canaries import CANARIES
 from kubemend.app import Rooms
 from kubemend.engine import catalogue
 from kubemend.engine.gateway import Gateway
@@ -30,40 +30,31 @@ def _b64(text: str) -> str:
 
 def world() -> Iterator[dict[str, Any]]:
     """Objects with every canary: as themselves in places for text, under names that tell in places for values."""
-    meta = {"namespace": "shop"}
     notes = {f"x.example/n{i}": c.text for i, c in enumerate(CANARIES)}
     env = [{"name": f"LINE_{i}", "value": c.text} for i, c in enumerate(CANARIES)]
-    env += [{"name": "DB_PASSWORD", "value": "plain-canary-in-the-environment"}]
-    template = {
-        "metadata": {"labels": {"app": "web"}, "annotations": notes},
-        "spec": {"containers": [{
-            "name": "web", "image": "registry.lab/web:1.2", "env": env,
-            "args": ["--token", "plain-canary-in-the-environment", *(c.text for c in CANARIES)],
-        }]},
-    }  # fmt: skip
-    yield {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", **meta},
-           "data": {"innocent": _b64("plain-canary-in-a-secret"), **{f"k{i}": _b64(c.text) for i, c in enumerate(CANARIES)}},
-           "stringData": {f"s{i}": c.text for i, c in enumerate(CANARIES)}}  # fmt: skip
-    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", **meta},
-           "data": {"all.log": ALL, **{f"c{i}": c.text for i, c in enumerate(CANARIES)}}}  # fmt: skip
-    yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", **meta},
-           "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}}  # fmt: skip
-    yield {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", **meta},
-           "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}  # fmt: skip
-    for i, some in enumerate(itertools.batched(CANARIES, 20) if hasattr(itertools, "batched") else _batches(20)):
-        said = "\n".join(c.text for c in some)
-        yield {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"talker-{i}", "namespace": "shop"},
-               "spec": {"containers": [{"name": "talker", "image": "busybox:1.36", "env": [{"name": "SAID", "value": said}],
-                                        "command": ["sh", "-c", 'echo "$SAID"; exit 3']}]}}  # fmt: skip
+    env.append({"name": "DB_PASSWORD", "value": "plain-canary-in-the-environment"})
+    args = ["--token", "plain-canary-in-the-environment", *(c.text for c in CANARIES)]
+    web = {"name": "web", "image": "registry.lab/web:1.2", "env": env, "args": args}
+    template = {"metadata": {"labels": {"app": "web"}, "annotations": notes}, "spec": {"containers": [web]}}
+    data = {f"k{i}": _b64(c.text) for i, c in enumerate(CANARIES)} | {"innocent": _b64("plain-canary-in-a-secret")}
+    yield _object("Secret", "db", data=data, stringData={f"s{i}": c.text for i, c in enumerate(CANARIES)})
+    yield _object("ConfigMap", "web", data={"all.log": ALL, **{f"c{i}": c.text for i, c in enumerate(CANARIES)}})
+    selector = {"matchLabels": {"app": "web"}}
+    yield _object("Deployment", "web", "apps/v1", spec={"replicas": 1, "selector": selector, "template": template})
+    yield _object("Service", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]})
+    for i in range(4):
+        said = "\n".join(c.text for c in CANARIES[20 * i : 20 * i + 20])
+        talker = {"name": "talker", "image": "busybox:1.36", "env": [{"name": "SAID", "value": said}]}
+        talker |= {"command": ["sh", "-c", 'echo "$SAID"; exit 3']}
+        yield _object("Pod", f"talker-{i}", spec={"containers": [talker]})
+    about = {"kind": "Pod", "namespace": "shop", "name": "talker-0"}
     for i, c in enumerate(CANARIES):
-        yield {"apiVersion": "v1", "kind": "Event", "metadata": {"name": f"talker-0.{i:016x}", "namespace": "shop"},
-               "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "talker-0"}, "type": "Warning",
-               "reason": "Failed", "message": c.text[:1000], "count": 1, "lastTimestamp": "2026-11-21T16:31:22Z"}  # fmt: skip
+        told = {"type": "Warning", "reason": "Failed", "message": c.text[:1000], "count": 1}
+        yield _object("Event", f"talker-0.{i:016x}", involvedObject=about, lastTimestamp="2026-11-21T16:31:22Z", **told)
 
 
-def _batches(size: int) -> Iterator[tuple[Any, ...]]:
-    for start in range(0, len(CANARIES), size):
-        yield CANARIES[start : start + size]
+def _object(kind: str, name: str, version: str = "v1", **rest: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, **rest}
 
 
 @pytest.fixture
@@ -73,7 +64,7 @@ async def full(tmp_path: Path) -> AsyncIterator[Gateway]:
         await lab.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
         access = Access(kubeconfig=str(lab.kubeconfig), store=tmp_path / "ledger.db", allow_changes=True)
         async with rooms.gateway(access) as gateway:
-            await _until(gateway, "ServiceAccount", lambda found: bool(found))
+            await _until(gateway, "ServiceAccount", bool)
             for document in world():
                 await lab.create(document)
             await _until(gateway, "Pod", lambda found: sum(_crashed(p) for p in found) >= 4)
@@ -102,9 +93,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 """Arguments by the name of the parameter, whatever the tool."""
 NAMES = {"secret": "db", "pod": "talker-0"}
+FORMS = ("json", "yaml", "wide", "name", "jsonpath={.items[*]}", "custom-columns=A:.data,B:.metadata.annotations")
 COMMANDS = [
-    *(f"kubectl get {kind} -n shop -o {form}" for kind in TYPES
-      for form in ("json", "yaml", "wide", "name", "jsonpath={.items[*]}", "custom-columns=A:.data,B:.metadata.annotations")),
+    *(f"kubectl get {kind} -n shop -o {form}" for kind in ("secret", "configmap", "event") for form in FORMS),
+    "kubectl get deploy,pod -n shop -o yaml",
     "kubectl get secret db -n shop -o jsonpath={.data.innocent}",
     "kubectl get secret db -n shop -o jsonpath='{range .data}{@}{end}'",
     "kubectl get secret db -n shop -o jsonpath='{..k0}'",
@@ -148,8 +140,7 @@ def calls(tool: Tool) -> Iterator[dict[str, Any]]:
 def leaks(answer: Any) -> list[str]:
     """Canaries in an answer, as they are, or turned in ways that a script may turn them."""
     shown = msgspec.json.encode(answer).decode().replace("\\\\", "\\")
-    ways = (str, _b64, lambda s: s[::-1], lambda s: s.translate(SHIFT))
-    return [s for s in SECRETS for way in ways if (way(s)[:-4] if way is _b64 else way(s)) in shown]
+    return [s for s in SECRETS for other in (s, s[::-1], s.translate(SHIFT), _b64(s)[:-4]) if other in shown]
 
 
 SHIFT = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")

@@ -106,7 +106,7 @@ async def test_a_link_leads_nowhere_it_could_not_go_itself(tmp_path: Path) -> No
 
 
 async def test_no_other_process_can_be_seen_or_touched() -> None:
-    with subprocess.Popen(["/bin/sleep", "60"], env={"A": "canary"}) as other:
+    with subprocess.Popen(["/bin/sleep", "60"], env={"A": "canary"}) as other:  # noqa: ASYNC220  (it only sleeps)
         try:
             done = await bash(
                 f"ls -d /proc/[0-9]* | wc -l; cat /proc/{other.pid}/environ; kill -9 {other.pid}; kill -9 -1"
@@ -165,8 +165,9 @@ async def test_memory_that_no_limit_counts_can_not_be_had() -> None:
     done = await python("""
 import ctypes, os
 c = ctypes.CDLL(None, use_errno=True)
-for name, arguments in (("memfd_create", (b"x", 0)), ("shmget", (0, 1 << 20, 0o1600)), ("msgget", (0, 0o1600)),
-                        ("unshare", (0x10000000,)), ("ptrace", (0, 0, 0, 0)), ("mount", (b"x", b"/work", b"tmpfs", 0, 0))):
+for name, arguments in (("memfd_create", (b"x", 0)), ("shmget", (0, 1 << 20, 0o1600)),
+                        ("msgget", (0, 0o1600)), ("unshare", (0x10000000,)), ("ptrace", (0, 0, 0, 0)),
+                        ("mount", (b"x", b"/work", b"tmpfs", 0, 0))):
     print(name, getattr(c, name)(*arguments), ctypes.get_errno())
 """)
     assert [line.split()[1:] for line in done.stdout.splitlines()] == [["-1", "1"]] * 6, done.stdout
@@ -186,7 +187,7 @@ async def test_output_is_limited() -> None:
 async def test_nothing_is_left_when_the_caller_goes_away() -> None:
     job = asyncio.create_task(bash("sleep 271"))
     async with asyncio.timeout(10):
-        while not _running("sleep 271"):
+        while not _running("sleep 271"):  # noqa: ASYNC110  (a test polls as people do)
             await asyncio.sleep(0.02)
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -215,24 +216,28 @@ async def test_where_it_can_not_be_made_the_reason_is_told(monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-async def test_it_works_as_somebody_who_is_not_root(tmp_path: Path) -> None:
+def test_it_works_as_somebody_who_is_not_root(tmp_path: Path) -> None:
     """The same program as the user nobody: user namespaces in place of powers."""
     if not Path("/usr/bin/python3").exists():
         pytest.skip("the user nobody has no Python to read here")
     source = Path(sandbox.__file__).parents[3]
     shutil.copytree(source / "kubemend", tmp_path / "kubemend", ignore=shutil.ignore_patterns("__pycache__"))
-    code = ("import asyncio, sys; sys.path[:0] = sys.argv[1:]\n"
-            "from kubemend.tools.shell.sandbox import run\n"
-            "print(asyncio.run(run(['/bin/bash', '/script'], script='id -u; cat /proc/1/environ; echo x > y && cat y')))")  # fmt: skip
-    subprocess.run(["chmod", "-R", "a+rX", tmp_path], check=True)
+    subprocess.run(["/bin/chmod", "-R", "a+rX", tmp_path], check=True)
     for folder in (tmp_path, *tmp_path.parents[:-1]):
         folder.chmod(folder.stat().st_mode | 0o011)
     packages = next(p for p in sys.path if p.endswith("site-packages"))
-    made = subprocess.run(
-        ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", code,
-         str(tmp_path), packages], capture_output=True, text=True, check=False, env={"PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    nobody = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    command = [*nobody, "/usr/bin/python3", "-B", "-c", AS_NOBODY, str(tmp_path), packages]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, env={"TMPDIR": "/tmp"})
     assert "stdout='65534\\nx\\n'" in made.stdout, made.stderr
+
+
+AS_NOBODY = """
+import asyncio, sys
+sys.path[:0] = sys.argv[1:]
+from kubemend.tools.shell.sandbox import run
+print(asyncio.run(run(['/bin/bash', '/script'], script='id -u; cat /proc/1/environ; echo x > y && cat y')))
+"""
 
 
 def _running(words: str) -> bool:
@@ -247,6 +252,6 @@ def _running(words: str) -> bool:
 
 async def _gone(words: str) -> bool:
     async with asyncio.timeout(5):
-        while _running(words):
+        while _running(words):  # noqa: ASYNC110  (a test polls as people do)
             await asyncio.sleep(0.02)
     return True

@@ -72,7 +72,8 @@ BLOCK = re.compile(
 )
 """A YAML block below such a name."""
 PAIR = re.compile(
-    rf"""(?ix)(?P<front>["']?(?:name|key)["']?[ ]?:[ ]?["']?[\w.-]{{0,60}}?(?:{_WORD})["']?[ ]?,?\s{{1,60}}["']?value["']?:[ ]?)
+    rf"""(?ix)(?P<front>["']?(?:name|key)["']?[ ]?:[ ]?["']?[\w.-]{{0,60}}?(?:{_WORD})["']?[ ]?,?\s{{1,60}}
+    ["']?value["']?:[ ]?)
     (?:{_QUOTED}|{_BARE})"""
 )
 """An environment variable as YAML or JSON text: `name: X_TOKEN`, then `value: …`."""
@@ -142,7 +143,7 @@ _FORMS = (
     (".", r"\b[a-z0-9]{6}\.(?![a-f0-9]{16}\b)(?=[a-z]{0,15}[0-9])[a-z0-9]{16}\b"),
     ("key=", r"(?i)\b(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/=]{16,}"),
     ("=", r"(?i)(?<=[?&])(?:sig|signature|x-amz-signature|access_token|token|key|apikey|code)=[^&\s\"']+"),
-    # crypt(3), bcrypt, argon2, LDAP
+    # Hashes of passwords: of Unix, bcrypt, argon2, LDAP
     ("$", r"(?<![\w/+.$])\$(?:2[abxy]|apr1|1|5|6|y|argon2id?)\$[A-Za-z0-9./$=,+-]{16,}"),
     ("{ssh", r"\{SSHA?\}[A-Za-z0-9+/=]{20,}"),
     ("{sha", r"\{SHA\}[A-Za-z0-9+/=]{20,}"),

@@ -7,26 +7,17 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from kubemend.model.access import Access, Risk
-from kubemend.model.errors import KubemendError
 from kubemend.model.order import Order
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
-from kubemend.tools.shell.orders import order
+from kubemend.tools.shell.command import kubectl as carry_out
 from kubemend.tools.shell.ran import Ran
-from kubemend.tools.shell.reads import read, stream
-from kubemend.tools.shell.verdict import LONGEST, Class, Verdict, judge_kubectl
+from kubemend.tools.shell.verdict import LONGEST, judge_kubectl
 
 Claim = Annotated[
     Literal["yes", "no", "unknown"],
     Meta(description="Taken for the sake of older callers, and not believed: the command itself is judged."),
 ]
-NOT_FOLLOWED = "what there is now; it is not followed, ask again for what comes later"
-
-
-class CommandRefused(KubemendError):
-    """A command that is not carried out."""
-
-    code = "command-refused"
 
 
 @tool(
@@ -57,19 +48,4 @@ async def kubectl(
     cluster it was started with. Secrets are redacted before any output format sees them. What is neither a proven
     read nor a write that a plan can hold is refused, with the reason. It needs the rights of what it is asked for.
     """
-    found = judge_kubectl(command)
-    if found.is_ is Class.WRITE and found.asked is not None:
-        return await order(cluster, found.asked, input)
-    if found.is_ is not Class.READ or found.asked is None:
-        raise refusal(found)
-    stdout = await read(cluster, found.asked)
-    streamed = stream(found.asked)
-    return Ran(command, found.is_, stdout, NOT_FOLLOWED if streamed else "", stream_type=streamed)
-
-
-def refusal(found: Verdict) -> CommandRefused:
-    """Why a command is not carried out."""
-    if found.is_ is Class.WRITE:
-        hint = "use the tool for that change, such as scale_deployment, or one plain kubectl command"
-        return CommandRefused(f"taken for a write: {found.why}", hint=hint)
-    return CommandRefused(found.why)
+    return await carry_out(cluster, command, judge_kubectl(command), input)
