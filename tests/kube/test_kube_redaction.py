@@ -115,7 +115,8 @@ def test_json_of_absurd_depth_is_a_text_like_any_other() -> None:
 
 SLOW = (
     "a-", "a", "password", "token:", "token: |\n a\n", '"', "'", "eyJ", "a://", "-----BEGIN PRIVATE KEY-----", "--a-",
-    "= ", "name: ", "login ", "mysql ", "curl ", "a:1:", " ", "\\", "$2y$", "cookie", "key=", "x: token ", "stringData: {",
+    "= ", "name: ", "login ", "mysql ", "curl ", "a:1:", " ", "\\", "$2y$", "cookie", "key=", "x: token ",
+    "stringData: {",
 )  # fmt: skip
 
 

@@ -37,7 +37,9 @@ HOSTILE = (
     "' or 1=1 --",
     "a" * 5000,
 )
-SAFE_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._:-]*)+")
+SAFE_PATH = re.compile(
+    r"(?:/[A-Za-z0-9](?:[A-Za-z0-9._:-]|%(?!2[EF]|00|25)[0-9A-F]{2})*|/%(?!2[EF]|00|25)[0-9A-F]{2})+"
+)
 KEYS = {"labelSelector", "fieldSelector", "limit", "continue", "container", "previous", "tailLines", "sinceSeconds",
         "watch", "resourceVersion", "allowWatchBookmarks", "timeoutSeconds", "sendInitialEvents",
         "resourceVersionMatch"}  # fmt: skip

@@ -88,7 +88,7 @@ TYPES = ("secret", "configmap", "deployment", "pod", "event")
 VALUES: dict[str, tuple[Any, ...]] = {
     "namespace": ("shop",), "resource_type": TYPES, "kind": TYPES, "pod_name": ("talker-0", "talker-1", "talker-3"),
     "deployment_name": ("web",), "service_name": ("web",), "workload": ("web",), "name": ("web",),
-    "output_format": ("json", "yaml", "table", "wide", "name"), "field_path": ("spec",), "keyword": ("pod",),
+    "output_format": ("json", "wide"), "field_path": ("spec",), "keyword": ("pod",),
     "lines": (500,), "limit": (100,), "replicas": (2,), "hours": (24,), "tail": (True,),
 }  # fmt: skip
 """Arguments by the name of the parameter, whatever the tool."""

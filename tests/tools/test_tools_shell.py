@@ -86,7 +86,7 @@ async def test_errors_are_kubectls_errors_in_our_words(everything: Everything) -
         "kubectl get pods nope -n shop": "not-found",
         "kubectl get nope": "kind-not-served",
         "kubectl get pods -n ../kube-system": "invalid-arguments",
-        "kubectl get pods ../x": "invalid-arguments",
+        "kubectl get pods ..": "invalid-arguments",
         "kubectl get pod/x/y": "usage",
         "kubectl get": "usage",
         "kubectl get pods -o nope": "usage",

@@ -159,6 +159,11 @@ async def test_memory_is_limited_for_one_process_and_for_all_together() -> None:
     limits = Limits(seconds=20, memory_bytes=128 << 20)
     many = "for i in 1 2 3; do python3 -c 'x = b\"a\" * (60 << 20); import time; time.sleep(30)' & done; wait"
     assert (await bash(many, limits=limits)).stopped == "memory"
+    # Shared memory counts as well: each of these is far below the limit of one process.
+    share = (
+        "import mmap, time; m = mmap.mmap(-1, 60 << 20); [m.write(bytes(4096)) for _ in range(15_000)]; time.sleep(30)"
+    )
+    assert (await bash(f'for i in 1 2 3; do python3 -c "{share}" & done; wait', limits=limits)).stopped == "memory"
 
 
 async def test_memory_that_no_limit_counts_can_not_be_had() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -45,8 +46,14 @@ if user:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-os.execv(sys.argv[6], sys.argv[6:])
+try:
+    os.execvp(sys.argv[6], sys.argv[6:])
+except OSError as error:
+    sys.exit(f"{sys.argv[6]}: {error.strerror}; the sandbox has the programs of /usr alone")
 """
+
+
+_OWN = re.compile(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 
 
 class NoSandbox(KubemendError):
@@ -258,15 +265,14 @@ async def _gathered(stream: asyncio.StreamReader, kept: bytearray, most: int) ->
 
 
 def _resident(pid: int) -> int:
-    """Bytes of memory of a process and all below it. One that ends meanwhile counts for nothing."""
+    """Bytes of memory of a process and all below it, files aside. One that ends meanwhile counts for nothing."""
     total, todo = 0, [pid]
-    page = os.sysconf("SC_PAGE_SIZE")
     while todo:
         one = Path("/proc") / str(todo.pop())
         try:
-            total += int((one / "statm").read_text().split()[1]) * page
+            total += sum(int(kib) << 10 for kib in _OWN.findall((one / "status").read_text()))
             todo += map(int, (one / "task" / one.name / "children").read_text().split())
-        except (OSError, IndexError):
+        except OSError:
             continue
     return total
 
