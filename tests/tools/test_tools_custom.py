@@ -136,6 +136,13 @@ def test_unknown_keys_are_told_with_what_was_meant(tmp_path: Path) -> None:
     assert "working_directory is not used" in told
 
 
+def test_what_the_page_shows_can_be_loaded(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "custom-tools.md").read_text()
+    made = loaded(tmp_path, page.partition("```yaml\n")[2].partition("```")[0])
+    assert set(made.tools) == {"pods_by_state", "find_in_docs"}
+    assert made.warnings == ()
+
+
 def test_a_missing_file_is_an_error_only_when_somebody_named_it(tmp_path: Path) -> None:
     assert configured({}, {"XDG_CONFIG_HOME": str(tmp_path)}).tools == {}
     with pytest.raises(InvalidInput, match="no such file"):

@@ -158,7 +158,7 @@ async def _create(cluster: Look, asked: Asked, given: str) -> Order:
     except yaml.YAMLError as error:
         raise InvalidInput(f"the manifest is no YAML: {error}", code="invalid-arguments", where="input") from error
     changes = [await _made(cluster, asked, d) for d in documents[: ENOUGH + 1]]
-    return _ordered(asked, changes, (), risk=Risk.MEDIUM)
+    return _ordered(asked, changes, (), risk=Risk.HIGH)
 
 
 async def _made(cluster: Look, asked: Asked, manifest: Any) -> Create:

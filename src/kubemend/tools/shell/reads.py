@@ -13,7 +13,7 @@ from kubemend.tools.shell.verdict import Asked
 Read = Callable[[Look, Asked, int], Awaitable[str]]
 SHOWN = 500
 """Objects of a kind that an answer holds."""
-PIPED = 20_000
+PIPED = 10_000
 """Objects of a kind that a script is given."""
 
 _READS: dict[str, Read] = {
