@@ -118,6 +118,7 @@ class Rooms:
         from kubemend.cluster.reader import Reader
         from kubemend.engine import catalogue
         from kubemend.engine.gateway import Gateway
+        from kubemend.tools.custom import configured
 
         @asynccontextmanager
         async def mending() -> AsyncIterator[Mender]:
@@ -125,13 +126,16 @@ class Rooms:
                 yield bench.mender
 
         connection = _connection(access)
+        custom = configured(catalogue.tools())
+        for warning in custom.warnings:
+            sys.stderr.write(f"warning: {warning}\n")
         async with AsyncExitStack() as stack:
             reader = Reader(await stack.enter_async_context(connection.open()))
             ledger = await stack.enter_async_context(self.ledger(access.store))
             cluster = await identity(reader, connection.server)
             prometheus = await _prometheus(access, stack)
             gateway = Gateway(
-                catalogue.tools(),
+                {**catalogue.tools(), **custom.tools},
                 reader=reader,
                 place=_place(access, connection),
                 cluster=cluster,

@@ -11,6 +11,7 @@ from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
 from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
 from kubemend.kube.histogram import Record
+from kubemend.kube.redaction import text
 from kubemend.model.answer import Gap
 from kubemend.model.objects import Obj
 from kubemend.model.ref import Ref
@@ -90,6 +91,23 @@ class Look:
     async def raw(self, ref: Ref) -> dict[str, Any]:
         """One object, whole."""
         return await self.reader.get(ref)
+
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        *,
+        container: str = "",
+        previous: bool = False,
+        tail: int | None = None,
+        since: int | None = None,
+    ) -> str:
+        """The end of a container's log, as `Reader.logs`, redacted.
+
+        As a whole, before a tool picks lines: a line may be a secret only by the one before it.
+        """
+        told = await self.reader.logs(namespace, pod, container=container, previous=previous, tail=tail, since=since)
+        return text(told)
 
     def missing(self, what: str, why: str) -> None:
         """Note a gap."""

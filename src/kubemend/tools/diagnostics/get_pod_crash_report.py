@@ -118,7 +118,7 @@ def _chosen(pod: Pod, container: str | None) -> ContainerStatus:
 async def _error_lines(cluster: Look, pod: Pod, status: ContainerStatus) -> tuple[str, ...] | None:
     previous = status.last_state.terminated is not None
     try:
-        text = await cluster.reader.logs(pod.namespace, pod.name, container=status.name, previous=previous, tail=LINES)
+        text = await cluster.logs(pod.namespace, pod.name, container=status.name, previous=previous, tail=LINES)
     except ClusterError as error:
         cluster.missing(f"log of {status.name}", error.message)
         return None

@@ -8,6 +8,7 @@ import yaml
 from msgspec import Meta
 
 from kubemend.kube.redaction import redacted
+from kubemend.kube.table import drawn
 from kubemend.model.access import Access, Risk
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
@@ -67,7 +68,7 @@ async def kubectl_get_resources(
 
 def _shown(answer: dict[str, Any], kind: str, form: str, *, namespaced: bool) -> Any:
     if form in ("table", "wide"):
-        return _table(answer, wide=form == "wide", namespaced=namespaced)
+        return drawn(answer, wide=form == "wide", namespaced=namespaced)
     items = [redacted({"kind": kind, **_without_managed(i)}) for i in answer.get("items") or ()]
     if form == "name":
         return [f"{kind.lower()}/{i['metadata']['name']}" for i in items]
@@ -76,15 +77,3 @@ def _shown(answer: dict[str, Any], kind: str, form: str, *, namespaced: bool) ->
 
 def _without_managed(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "metadata": {k: v for k, v in item["metadata"].items() if k != "managedFields"}}
-
-
-def _table(answer: dict[str, Any], *, wide: bool, namespaced: bool) -> str:
-    """The server's own columns (`meta/v1` Table), aligned as kubectl does; priority above 0 is for wide."""
-    columns = [(i, c["name"]) for i, c in enumerate(answer["columnDefinitions"]) if wide or not c.get("priority")]
-    lines = [[name.upper() for _, name in columns]]
-    lines += [["" if (v := row["cells"][i]) is None else str(v) for i, _ in columns] for row in answer["rows"] or ()]
-    if namespaced:
-        places = [r.get("object", {}).get("metadata", {}).get("namespace", "") for r in answer["rows"] or ()]
-        lines = [[first, *line] for first, line in zip(["NAMESPACE", *places], lines, strict=True)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("   ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -53,7 +53,7 @@ async def log_of(
     """A log of this or the previous run of a container."""
     pod = await cluster.one(Pod, namespace, name)
     chosen = container or _only(pod)
-    text = await cluster.reader.logs(namespace, name, container=chosen, previous=previous, tail=lines if tail else None)
+    text = await cluster.logs(namespace, name, container=chosen, previous=previous, tail=lines if tail else None)
     kept = text.splitlines()
     kept = kept[-lines:] if tail else kept[:lines]
     shown = "\n".join(kept)

@@ -30,7 +30,10 @@ async def get_kubernetes_resource_yaml(
     *,
     resource_type: Kind,
     resource_name: Name,
-    namespace: Annotated[str, Meta(description="Its namespace; empty for what has none.")] = "",
+    namespace: Annotated[
+        str,
+        Meta(description="Its namespace; empty for what has none.", pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"),
+    ] = "",
 ) -> str:
     """Show one object of any kind as YAML, custom resources too.
 
