@@ -166,7 +166,7 @@ async def test_a_deletion_under_way_is_waited_for_and_not_sent_again(tmp_path, c
     """The object has its deletion time, and a finalizer holds it: as a claim that a pod still uses."""
 
     class Lingering(FakeCluster):
-        async def delete(self, ref, *, uid, resource_version="", dry_run=False):
+        async def delete(self, ref, *, uid, resource_version="", grace=None, dry_run=False):
             if not dry_run:
                 self.writes.append(("delete", ref))
                 self.objects[ref]["metadata"]["deletionTimestamp"] = "2026-11-21T00:00:00Z"

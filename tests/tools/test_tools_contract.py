@@ -10,6 +10,7 @@ from tools_world import Everything
 from kubemend.engine import catalogue
 from kubemend.engine.guard.hands import permissions
 from kubemend.model.access import Risk
+from kubemend.model.order import Errand
 from kubemend.model.tool import Tool
 
 TOOLS = catalogue.tools()
@@ -46,6 +47,12 @@ def test_what_only_reads_has_no_right_to_change_anything(tool: Tool) -> None:
 async def test_its_example_works_within_the_size_and_uses_exactly_the_declared_rights(
     tool: Tool, everything: Everything
 ) -> None:
+    if tool.answers is Errand:
+        # What it needs is what the repair needs, and an example can't know one's id.
+        answer = await everything.gateway.call(tool.name, tool.examples[0], actor="test")
+        assert answer.error is not None
+        assert (answer.error.code, tool.needs) == ("repair-unknown", frozenset())
+        return
     used = set()
     for example in tool.examples:
         answer = await everything.gateway.call(tool.name, example, actor="test")

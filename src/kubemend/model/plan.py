@@ -36,10 +36,14 @@ class Scale(Struct, frozen=True, kw_only=True, tag="scale", tag_field="op"):
 
 
 class Evict(Struct, frozen=True, kw_only=True, tag="evict", tag_field="op"):
-    """Evict one managed pod (policy/v1 Eviction), so that its controller makes another."""
+    """Evict one managed pod (policy/v1 Eviction), so that its controller makes another.
+
+    patience_s: how long a PodDisruptionBudget may hold it back, as `kubectl drain` waits for one.
+    """
 
     target: Ref
     uid: str
+    patience_s: float = 0.0
 
 
 class Create(Struct, frozen=True, kw_only=True, tag="create", tag_field="op"):
@@ -50,10 +54,14 @@ class Create(Struct, frozen=True, kw_only=True, tag="create", tag_field="op"):
 
 
 class Delete(Struct, frozen=True, kw_only=True, tag="delete", tag_field="op"):
-    """Delete one object; undo creates it anew from the snapshot."""
+    """Delete one object; undo creates it anew from the snapshot, where that takes anything back.
+
+    grace: seconds that a pod gets to end; its own when None.
+    """
 
     target: Ref
     uid: str
+    grace: int | None = None
 
 
 class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"):

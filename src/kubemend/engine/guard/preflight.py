@@ -12,14 +12,13 @@ from kubemend.cluster.errors import ClusterError, Conflict
 from kubemend.cluster.reader import Reader
 from kubemend.engine.guard.capacity import shortages
 from kubemend.engine.guard.hands import MARK, Hands, expected, permissions
-from kubemend.engine.guard.identity import authored, untouched
+from kubemend.engine.guard.identity import authored, typed, untouched
 from kubemend.engine.guard.ownership import owner_of
-from kubemend.engine.guard.revision import privileges
 from kubemend.kube.diff import changed
+from kubemend.kube.privileges import privileges
 from kubemend.model.access import Risk
 from kubemend.model.finding import plain
-from kubemend.model.objects import HorizontalPodAutoscaler, Obj, kind_of
-from kubemend.model.objects.config import decode_withheld
+from kubemend.model.objects import HorizontalPodAutoscaler, kind_of
 from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 from kubemend.model.ref import Ref
@@ -105,11 +104,16 @@ def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Ch
 
 
 async def _permitted(change: Change, reader: Reader) -> AsyncIterator[Check]:
-    for access in permissions(change):
+    for access in permissions(change, await plural_of(change, reader)):
         answer = await reader.allowed(access, namespace=change.target.namespace)
         name = f"permission {access.verb} {access.resource}"
         hint = answer.reason or "no role allows it (kubemend rbac fixer prints one)"
         yield Check(name, answer.allowed, "allowed" if answer.allowed else hint)
+
+
+async def plural_of(change: Change, reader: Reader) -> str:
+    """How the API server's rules call the kind of a change's target; "" for a kind that we have a Struct for."""
+    return "" if kind_of(change.target) is not None else (await reader.locate(change.target)).plural
 
 
 async def _dry_run(
@@ -180,11 +184,5 @@ def _within(path: str, prefix: str) -> bool:
 
 
 def _shortages(target: Ref, before: Object, after: Object, snapshot: Snapshot) -> list[str]:
-    kind = kind_of(target)
-    if kind is None:
-        return []
-    return list(shortages(_typed(kind, before), _typed(kind, after), snapshot))
-
-
-def _typed(kind: type[Obj], obj: Object) -> Obj:
-    return msgspec.convert(obj, type=kind, dec_hook=decode_withheld)
+    was, is_ = typed(target, before), typed(target, after)
+    return [] if was is None or is_ is None else list(shortages(was, is_, snapshot))

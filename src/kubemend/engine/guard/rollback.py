@@ -8,6 +8,7 @@ from typing import Any
 from kubemend.engine.guard.hands import MARK, undo_body
 from kubemend.engine.guard.identity import authored
 from kubemend.kube.diff import changed
+from kubemend.kube.recreation import gone_for_good, manifest
 from kubemend.model.objects import Pod
 from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
 from kubemend.model.pointer import at, pointer
@@ -40,11 +41,20 @@ def restored(change: Change, before: Object | None, after: Object, live: Object 
             return same and live is not None and bool(live["spec"].get("replicas") == change.was)
         case Create():
             return live is None or live["metadata"]["uid"] != after["metadata"]["uid"]
+        case Delete() if final(change, before) is not None:
+            return True
         case Delete():
             return live is not None and live["metadata"]["uid"] != change.uid and not _remade_otherwise(before, live)
         case Evict():
             # A pod can't be put back. What may have to go instead is asked elsewhere: see `succession`.
             return True
+
+
+def final(change: Change, before: Object | None) -> str | None:
+    """Why a change that was made leaves nothing to take back, as a sentence; None when it can be taken back."""
+    if isinstance(change, Delete) and before is not None:
+        return gone_for_good(before)
+    return None
 
 
 def foreign(change: Change, before: Object | None, after: Object, live: Object | None) -> str | None:
@@ -136,7 +146,7 @@ def _edits(after: Object, live: Object) -> list[Difference]:
 
 
 def _remade_otherwise(before: Object | None, live: Object) -> bool:
-    return before is None or bool(_edits(before, live))
+    return before is None or bool(_edits(manifest(before), manifest(live)))
 
 
 def _remade(before: Object | None, live: Object) -> str:
@@ -144,7 +154,7 @@ def _remade(before: Object | None, live: Object) -> str:
     if before is None:
         return uid
     return f"we deleted uid {before['metadata']['uid']}, now there is {uid}; " + (
-        _told("had", _edits(before, live)) or "its fields are the same"
+        _told("had", _edits(manifest(before), manifest(live))) or "its fields are the same"
     )
 
 

@@ -69,12 +69,16 @@ async def read_back(change: Change, step: Step, repair: str, means: Means) -> Ob
 
 
 async def until_gone(change: Delete | Create, uid: str, means: Means) -> None:
-    """Wait until the object of this uid is no longer there; Doubtful when it still is after `GONE_S`."""
-    deadline = time.monotonic() + GONE_S
+    """Wait until the object of this uid is no longer there; Doubtful when it still is after `GONE_S`.
+
+    A pod has its grace period besides.
+    """
+    began = time.monotonic()
     while (live := await means.hands.live(change.target)) is not None and live["metadata"]["uid"] == uid:
-        if time.monotonic() > deadline:
+        allowed = GONE_S + live["metadata"].get("deletionGracePeriodSeconds", 0)
+        if time.monotonic() - began > allowed:
             held = live["metadata"].get("finalizers", [])
-            why = f"{change.target} is still there {GONE_S:g} s after its deletion (finalizers {held})"
+            why = f"{change.target} is still there {allowed:g} s after its deletion (finalizers {held})"
             raise Doubtful(why, code="not-gone")
         await means.sight.changed(0.5)
 
