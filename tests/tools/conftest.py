@@ -38,7 +38,7 @@ async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
             await _second_revision(gateway)
             await _settled(gateway)
             recorder.asked.clear()
-            yield Everything(gateway, recorder)
+            yield Everything(gateway, recorder, lab)
 
 
 async def _account(gateway: Gateway) -> None:

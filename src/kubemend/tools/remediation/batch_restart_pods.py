@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from kubemend.kube.rollout import active, ready
-from kubemend.kube.selectors import parse_labels
+from kubemend.kube.selectors import matches, parse_labels
 from kubemend.model.access import Access, Risk
 from kubemend.model.errors import InvalidInput
 from kubemend.model.objects import DaemonSet, Deployment, Pod, StatefulSet, kind_of
+from kubemend.model.objects.meta import LabelSelector
 from kubemend.model.order import Order
 from kubemend.model.plan import Change, Evict, Patch, Verify
 from kubemend.model.ref import Ref
@@ -26,7 +27,8 @@ STAMP = "kubectl.kubernetes.io/restartedAt"
 READY_S, UNWATCHED_S = 300.0, 30.0
 MOST = 100
 """Pods of one call."""
-ROLLING = (Deployment, StatefulSet, DaemonSet)
+Rolling = Deployment | StatefulSet | DaemonSet
+ROLLING: tuple[type[Rolling], ...] = (Deployment, StatefulSet, DaemonSet)
 Groups = dict[Ref, list[Pod]]
 
 
@@ -46,10 +48,8 @@ async def batch_restart_pods(
     cluster: Look,
     *,
     namespace: Namespace,
-    label_selector: Annotated[
-        str | None, Meta(description="Which pods, as kubectl writes it.")
-    ] = None,
-    pod_names: Annotated[list[Name] | None, Meta(description="Or the pods by name.", max_length=MOST)] = None,
+    label_selector: Annotated[str | None, Meta(description="Which pods, as kubectl writes it.")] = None,
+    pod_names: Annotated[list[Name] | None, Meta(description="Or the pods by name.")] = None,
     wait_for_ready: Annotated[bool, Meta(description="Follow until their workloads are complete again.")] = False,
 ) -> Order:
     """Restart several pods of a namespace without taking any workload down.
@@ -68,7 +68,7 @@ async def batch_restart_pods(
 
     async def afterwards() -> Mapping[str, Any]:
         now = await cluster.list(Pod, namespace)
-        rows = [_row(p, replacement(p, now, known), now) for p in going]
+        rows = list(_rows(groups, rolled, now, known))
         good = sum(r["status"] == "ready" for r in rows)
         return {"restarted_pods": rows, "ready_count": good, "all_ready": good == len(rows)}
 
@@ -138,26 +138,40 @@ async def _groups(cluster: Look, chosen: Iterable[Pod]) -> tuple[Groups, list[di
     return groups, skipped
 
 
-async def _changes(cluster: Look, groups: Groups, everywhere: Sequence[Pod]) -> tuple[tuple[Change, ...], list[Ref]]:
-    """Roll the workloads of which all pods are meant, evict the others' pods one by one."""
-    changes, rolled = list[Change](), list[Ref]()
+async def _changes(
+    cluster: Look, groups: Groups, everywhere: Sequence[Pod]
+) -> tuple[tuple[Change, ...], dict[Ref, LabelSelector]]:
+    """Roll the workloads of which all pods are meant, evict the others' pods one by one. The rolled ones' selectors."""
+    changes, rolled = list[Change](), dict[Ref, LabelSelector]()
     for top, pods in groups.items():
-        kind = kind_of(top)
+        kind = next((k for k in ROLLING if k is kind_of(top)), None)
         owners = {p.metadata.controller.uid for p in pods if p.metadata.controller}
         rest = [
             p
             for p in everywhere
             if active(p) and p not in pods and p.metadata.controller and p.metadata.controller.uid in owners
         ]
-        if kind in ROLLING and not any(map(ready, rest)):
-            found = await cluster.one(kind, top.namespace, top.name)
+        if kind is not None and not any(map(ready, rest)):
+            found: Rolling = await cluster.one(kind, top.namespace, top.name)
             note = {STAMP: datetime.now(UTC).isoformat(timespec="seconds")}
             body = {"spec": {"template": {"metadata": {"annotations": note}}}}
             changes.append(Patch(target=top, uid=found.metadata.uid, body=body))
-            rolled.append(top)
+            rolled[top] = found.spec.selector
         else:
             changes += [Evict(target=p.ref, uid=p.metadata.uid, patience_s=READY_S) for p in pods]
     return tuple(changes), rolled
+
+
+def _rows(
+    groups: Groups, rolled: Mapping[Ref, LabelSelector], now: Sequence[Pod], known: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Each pod with the one that came instead. Those of a rolled workload have no places: new ones are told in turn."""
+    for top, pods in groups.items():
+        selector = rolled.get(top)
+        fresh = [p for p in now if p.metadata.uid not in known and active(p)]
+        came = iter([p for p in fresh if selector is not None and matches(selector, p.metadata.labels)])
+        for pod in pods:
+            yield _row(pod, replacement(pod, now, known) if selector is None else next(came, None), now)
 
 
 def _row(gone: Pod, came: Pod | None, now: Iterable[Pod]) -> dict[str, Any]:

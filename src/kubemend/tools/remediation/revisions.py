@@ -12,9 +12,7 @@ from kubemend.model.objects import Deployment, ReplicaSet
 from kubemend.model.snapshot import revision_of
 from kubemend.tools.look import Look
 
-Number = Annotated[
-    int, Meta(description="Number of a kept revision; its history lists them.", ge=1)
-]
+Number = Annotated[int, Meta(description="Number of a kept revision; its history lists them.", ge=1)]
 CAUSE = "kubernetes.io/change-cause"
 
 
