@@ -113,7 +113,8 @@ class _Attempt:
         patience = self._change.patience_s if isinstance(self._change, Evict) else 0.0
         while True:
             if time.monotonic() - self._began > patience:
-                raise refused
+                why = f"{self._change.target} could not be evicted in {patience:g} s: {refused.message}"
+                raise Stopped(why, code=refused.code) from refused
             await self._means.ledger.repairs.beat(self.repair)
             await self._means.sight.changed(1.0)
             if live is None or allowed(live, self._means.sight.snapshot()):

@@ -90,11 +90,12 @@ def _uses(obj: Obj, ref: Ref, labels: dict[str, str]) -> bool:
             aim = obj.spec.scale_target_ref
             return (aim.kind, aim.name) == (ref.kind, ref.name)
         case Ingress():
-            return ref.name in _backends(obj)
+            return ref.name in backends(obj)
     return False
 
 
-def _backends(ingress: Ingress) -> Iterator[str]:
+def backends(ingress: Ingress) -> Iterator[str]:
+    """The names of the Services that an Ingress sends to."""
     spec = ingress.spec
     held = [p.backend for r in spec.rules for p in (r.http.paths if r.http else ())]
     if spec.default_backend is not None:
