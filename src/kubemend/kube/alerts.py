@@ -56,7 +56,8 @@ class Alert(Struct, frozen=True):
 
 def normalized(payload: Payload) -> Alert:
     """The alert of a payload, of whatever form."""
-    held = [a for a in payload.get("alerts") or () if isinstance(a, Mapping)]
+    listed = payload.get("alerts")
+    held = [a for a in (listed if isinstance(listed, list) else ()) if isinstance(a, Mapping)]
     if not held:
         return _alert(payload, payload, _source(payload), others=0)
     chosen = next((a for a in held if _status(a) == "firing"), held[0])
