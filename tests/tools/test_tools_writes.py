@@ -368,3 +368,48 @@ def test_the_replacement_of_a_daemon_sets_pod_is_on_its_node() -> None:
     gone, elsewhere, here = pod("a", "n1"), pod("b", "n2"), pod("c", "n1")
     assert makers.replacement(gone, [elsewhere, here], {"uid-a"}) is here
     assert makers.replacement(gone, [elsewhere], {"uid-a"}) is None
+
+
+async def test_a_command_runs_once_and_what_it_printed_is_told_without_secrets(everything: Everything) -> None:
+    command = ["sh", "-c", "echo hello; echo PASSWORD=canary-in-output"]
+    arguments = {"pod_name": "store-0", "namespace": "shop", "command": command}
+    answer = await said(everything, "exec_in_pod", arguments)
+    assert answer.ok, answer.error
+    assert (answer.data["exit_code"], answer.data["stdout"].splitlines()[0]) == (0, "hello")
+    assert "canary-in-output" not in str(answer)
+    assert everything.written() == ["create pods/exec store-0"]
+    back = await undone(everything, answer)
+    assert back.error is not None
+    assert back.error.code == "not-undoable"
+
+
+async def test_a_command_that_fails_tells_its_exit_code(everything: Everything) -> None:
+    arguments = {"pod_name": "store-0", "namespace": "shop", "command": ["sh", "-c", "exit 3"]}
+    answer = await said(everything, "exec_in_pod", arguments)
+    assert answer.ok, answer.error
+    assert answer.data["exit_code"] == 3
+
+
+async def test_a_program_that_is_not_there_was_not_run(everything: Everything) -> None:
+    arguments = {"pod_name": "store-0", "namespace": "shop", "command": ["no-such-program"]}
+    answer = await said(everything, "exec_in_pod", arguments)
+    assert answer.error is not None
+    assert answer.error.code == "repair-failed"
+    assert "executable file not found" in answer.error.message
+
+
+async def test_a_command_whose_end_is_not_seen_is_a_persons_case_and_not_begun_again(everything: Everything) -> None:
+    arguments = {"pod_name": "store-0", "namespace": "shop", "command": ["sleep", "1000"], "timeout": 1}
+    answer = await said(everything, "exec_in_pod", arguments)
+    assert answer.error is not None
+    assert answer.error.code == "repair-escalated", answer.error
+    assert everything.written() == ["create pods/exec store-0"]
+
+
+async def test_a_command_waits_for_a_yes(everything: Everything) -> None:
+    arguments = {"pod_name": "store-0", "namespace": "shop", "command": ["rm", "-rf", "/data"]}
+    answer = await said(everything, "exec_in_pod", arguments, ask=None)
+    assert answer.error is not None
+    assert answer.error.code == "approval-required"
+    assert "rm -rf /data" in answer.data["diff"]
+    assert everything.written() == []

@@ -153,7 +153,7 @@ class Gateway:
 async def _told_after(order: Order, repair: Repair) -> Mapping[str, Any]:
     """What the order can tell now that its changes were made; nothing when none was."""
     unmade = repair.state in (State.REFUSED, State.FAILED)
-    return {} if order.afterwards is None or unmade else await order.afterwards()
+    return {} if order.afterwards is None or unmade else await order.afterwards(repair)
 
 
 def _unapproved(tool: Tool, told: Mapping[str, Any], card: dict[str, Any], mode: Mode) -> Answer:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from kubemend.kube.diff import changed, unified
 from kubemend.kube.patch import merge, strategic
-from kubemend.kube.redaction import redacted
+from kubemend.kube.redaction import redacted, text
 from kubemend.model.objects import kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, Plan, RollBack, Scale
 from kubemend.model.repair import Repair, Step
 
 if TYPE_CHECKING:
@@ -80,14 +81,16 @@ def outcome(change: Change, before: Object | None) -> Object | None:
 
 
 def difference(change: Change, before: Object | None, after: Object | None) -> str:
-    """The unified diff; an eviction has none, for what it removes comes back by itself."""
+    """The unified diff. An eviction has none, for what it removes comes back by itself; neither has a command."""
+    if isinstance(change, Exec):
+        return f"# runs in container {change.container}: {shlex.join(change.command)}\n"
     return "" if isinstance(change, Evict) else unified(before, after, str(change.target))
 
 
 def veiled(change: Change, before: Object | None, after: Object | None) -> str:
     """The same without what looks secret, for readers who may not see that. Where such a value differs, it says so."""
-    if isinstance(change, Evict):
-        return ""
+    if isinstance(change, (Evict, Exec)):
+        return text(difference(change, None, None))
     shown = difference(change, redacted(before), redacted(after))
     if before is None or after is None:
         return shown
@@ -105,6 +108,8 @@ def headline(change: Change) -> str:
             return f"evict {change.target}; its controller makes another"
         case RollBack():
             return f"roll back {change.target} to the template of {change.revision}"
+        case Exec():
+            return f"run a command in container {change.container} of {change.target}"
         case _:
             return f"{type(change).__name__.lower()} {change.target}"
 
@@ -145,5 +150,5 @@ def _document(change: Change) -> Object | None:
             return change.manifest
         case Delete():
             return {**head, "$patch": "delete"}
-        case Evict() | RollBack():
+        case Evict() | RollBack() | Exec():
             return None

@@ -12,8 +12,9 @@ import msgspec
 from kubemend.model.access import Risk
 from kubemend.model.plan import Change, Plan, Verify
 from kubemend.model.ref import Ref
+from kubemend.model.repair import Repair
 
-Afterwards = Callable[[], Awaitable[Mapping[str, Any]]]
+Afterwards = Callable[[Repair], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)

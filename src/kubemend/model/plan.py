@@ -64,6 +64,16 @@ class Delete(Struct, frozen=True, kw_only=True, tag="delete", tag_field="op"):
     grace: int | None = None
 
 
+class Exec(Struct, frozen=True, kw_only=True, tag="exec", tag_field="op"):
+    """Run a command in a container of one pod, once. What it does in there is not known, and can't be taken back."""
+
+    target: Ref
+    uid: str
+    container: str
+    command: tuple[str, ...]
+    within_s: float = 30.0
+
+
 class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"):
     """Give a Deployment the whole pod template of one of its own ReplicaSets.
 
@@ -76,7 +86,7 @@ class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"
     revision_uid: str
 
 
-Change = Patch | RollBack | Scale | Evict | Create | Delete
+Change = Patch | RollBack | Scale | Evict | Create | Delete | Exec
 
 
 class Verify(Struct, frozen=True, kw_only=True):

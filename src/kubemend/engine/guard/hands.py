@@ -14,9 +14,10 @@ from kubemend.engine.guard.identity import CONTROLLERS
 from kubemend.kube.patch import inverse, strategic
 from kubemend.kube.patch import merge as merge_patch
 from kubemend.kube.recreation import manifest
+from kubemend.kube.redaction import text
 from kubemend.model.access import Access
 from kubemend.model.objects import kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.ref import Ref
 
 MARK = "kubemend.dev/repair"
@@ -62,12 +63,19 @@ class Hands:
                     change.target, uid=change.uid, resource_version=version, grace=change.grace, dry_run=dry_run
                 )
                 return {}
+            case Exec():
+                return {} if dry_run else await self._executed(change)
             case Create():
                 made = marked(change.manifest, repair)
                 if dry_run:
                     # The name may still be taken by the object that an earlier change of the plan deletes.
                     made["metadata"]["name"] += "-dry-run"
                 return await self._writer.create(made, dry_run=dry_run)
+
+    async def _executed(self, change: Exec) -> Object:
+        """Run the command. What it printed is kept without what looks secret in it."""
+        ended = await self._writer.execute(change.target, change.container, change.command, within=change.within_s)
+        return {**ended, "stdout": text(ended["stdout"]), "stderr": text(ended["stderr"])}
 
     async def _scaled(self, change: Scale) -> Object:
         """The object after its scale was set: the answer to that held no more than the scale."""
@@ -175,6 +183,9 @@ def permissions(change: Change, plural: str = "") -> tuple[Access, ...]:
             return (Access("get", plural, target.group), Access("patch", f"{plural}/scale", target.group))
         case Evict():
             return (Access("create", "pods/eviction"),)
+        case Exec():
+            # A WebSocket is a GET; servers from 1.35 on ask for both.
+            return (Access("create", "pods/exec"), Access("get", "pods/exec"))
         case Create() | Delete():
             return (Access("create", plural, target.group), Access("delete", plural, target.group))
 

@@ -19,7 +19,7 @@ from kubemend.kube.privileges import privileges
 from kubemend.model.access import Risk
 from kubemend.model.finding import plain
 from kubemend.model.objects import HorizontalPodAutoscaler, kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, Plan, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
@@ -91,7 +91,7 @@ def _still_true(plan: Plan, before: Mapping[int, Object | None], snapshot: Snaps
 
 def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Check:
     name = f"owner of {change.target}"
-    if live is not None and not isinstance(change, Evict) and (owner := owner_of(live)) is not None:
+    if live is not None and not isinstance(change, (Evict, Exec)) and (owner := owner_of(live)) is not None:
         return Check(name, ok=False, why=f"managed by {owner}; make the change there (kubemend fix -o patch prints it)")
     if isinstance(change, Scale):
         for autoscaler in snapshot.all(HorizontalPodAutoscaler, change.target.namespace):
@@ -127,7 +127,8 @@ async def _dry_run(
         yield Check(name, ok=False, why=error.message)
         return
     if not isinstance(written, (Patch, Scale)) or before is None:
-        yield Check(name, ok=True, why="accepted")
+        why = "can't be rehearsed: it runs once" if isinstance(written, Exec) else "accepted"
+        yield Check(name, ok=True, why=why)
         return
     if isinstance(written, Scale):
         result = {**before, "spec": {**before["spec"], "replicas": written.replicas}}

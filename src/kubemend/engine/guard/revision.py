@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from kubemend.cluster.errors import ClusterError
 from kubemend.kube.patch import inverse
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.ref import Ref
 
 Object = dict[str, Any]
-Written = Patch | Scale | Evict | Create | Delete
+Written = Patch | Scale | Evict | Create | Delete | Exec
 
 HASH = "pod-template-hash"
 """The label that the Deployment controller adds to the template of each ReplicaSet it makes, and nothing else."""

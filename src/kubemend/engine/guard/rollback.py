@@ -10,7 +10,7 @@ from kubemend.engine.guard.identity import authored
 from kubemend.kube.diff import changed
 from kubemend.kube.recreation import gone_for_good, manifest
 from kubemend.model.objects import Pod
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 from kubemend.model.snapshot import Snapshot
 
@@ -45,6 +45,8 @@ def restored(change: Change, before: Object | None, after: Object, live: Object 
             return True
         case Delete():
             return live is not None and live["metadata"]["uid"] != change.uid and not _remade_otherwise(before, live)
+        case Exec():
+            return False
         case Evict():
             # A pod can't be put back. What may have to go instead is asked elsewhere: see `succession`.
             return True
@@ -52,8 +54,11 @@ def restored(change: Change, before: Object | None, after: Object, live: Object 
 
 def final(change: Change, before: Object | None) -> str | None:
     """Why a change that was made leaves nothing to take back, as a sentence; None when it can be taken back."""
-    if isinstance(change, Delete) and before is not None:
-        return gone_for_good(before)
+    match change:
+        case Exec():
+            return "what a command did in a container is not known"
+        case Delete() if before is not None:
+            return gone_for_good(before)
     return None
 
 
@@ -62,7 +67,7 @@ def foreign(change: Change, before: Object | None, after: Object, live: Object |
     match change:
         case Delete():
             return None if live is None else "an object of that name was made since: " + _remade(before, live)
-        case Evict():
+        case Evict() | Exec():
             return None
         case _ if live is None:
             return "it was deleted: we left it there, now it is gone"

@@ -16,7 +16,7 @@ from kubemend.engine.judge import judge
 from kubemend.kube.rollout import restarts, template_equal
 from kubemend.model.finding import Finding, Severity
 from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet, kind_of
-from kubemend.model.plan import Create, Delete, Evict, Patch, Plan, RollBack
+from kubemend.model.plan import Create, Delete, Evict, Exec, Patch, Plan, RollBack
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Baseline, Repair
 from kubemend.model.rule import Rule
@@ -88,6 +88,8 @@ def _not_seen_yet(repair: Repair, snapshot: Snapshot) -> str | None:
     """The watch may lag behind the write: an object is judged only when our write has arrived in it."""
     for change, step in zip(repair.plan.changes, repair.steps, strict=True):
         obj = snapshot.find(change.target)
+        if isinstance(change, Exec):
+            continue
         if isinstance(change, Evict):
             if obj is not None and obj.metadata.uid == change.uid:
                 return f"{change.target} is still being evicted"

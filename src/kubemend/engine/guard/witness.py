@@ -9,7 +9,7 @@ from kubemend.cluster.errors import ServerError, TimedOut, Unreachable
 from kubemend.engine.guard.errors import Doubtful
 from kubemend.engine.guard.hands import is_marked
 from kubemend.engine.guard.means import Means
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.repair import Step
 
 Object = dict[str, Any]
@@ -26,6 +26,8 @@ def made(change: Change, live: Object | None, step: Step, repair: str) -> bool:
         case Scale():
             moved = live is not None and step.before is not None and _version(live) != _version(step.before)
             return moved and live is not None and live["spec"].get("replicas") == change.replicas
+        case Exec():
+            raise Doubtful(f"a command was begun in {change.target}, and it is not known how it ended")
         case Evict() | Delete():
             # A pod takes its grace period to go, a claim until nobody uses it: to say it again is to write twice.
             return live is None or live["metadata"]["uid"] != change.uid or leaving(live)

@@ -17,6 +17,7 @@ from kubemend.model.objects.meta import LabelSelector
 from kubemend.model.order import Order
 from kubemend.model.plan import Change, Evict, Patch, Verify
 from kubemend.model.ref import Ref
+from kubemend.model.repair import Repair
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
 from kubemend.tools.remediation.makers import maker, replacement, workload
@@ -66,7 +67,7 @@ async def batch_restart_pods(
     changes, rolled = await _changes(cluster, groups, everywhere)
     going = [p for pods in groups.values() for p in pods]
 
-    async def afterwards() -> Mapping[str, Any]:
+    async def afterwards(_repair: Repair) -> Mapping[str, Any]:
         now = await cluster.list(Pod, namespace)
         rows = list(_rows(groups, rolled, now, known))
         good = sum(r["status"] == "ready" for r in rows)

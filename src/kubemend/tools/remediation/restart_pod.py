@@ -14,6 +14,7 @@ from kubemend.model.finding import cite
 from kubemend.model.objects import Pod, kind_of
 from kubemend.model.order import Order
 from kubemend.model.plan import Evict, Verify
+from kubemend.model.repair import Repair
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
 from kubemend.tools.remediation.makers import maker, replacement, workload
@@ -51,7 +52,7 @@ async def restart_pod(
     known = {p.metadata.uid for p in await cluster.list(Pod, namespace)}
     began = time.monotonic()
 
-    async def afterwards() -> Mapping[str, Any]:
+    async def afterwards(_repair: Repair) -> Mapping[str, Any]:
         came = replacement(pod, await cluster.list(Pod, namespace), known)
         return {
             "new_pod_name": None if came is None else came.name,
