@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemend.kube.scheduling import Room, Storage, misfit, port_misfits, requests, volume_misfits
+from kubemend.kube.scheduling import Neighbours, Room, Storage, misfit, port_misfits, requests, volume_misfits
 from kubemend.model.objects import Node, PersistentVolume, PersistentVolumeClaim, Pod, PodSpec, StorageClass
 
 WEB = {"matchLabels": {"app": "web"}}
@@ -225,3 +225,35 @@ def test_one_misfit_of_a_node_is_the_same_in_a_room() -> None:
     spec, place = spec_of(nodeSelector={"disk": "ssd"}), node("a1", cpu="500m")
     alone = misfit(spec, {}, place, {"cpu": Decimal("0.5"), "memory": Decimal(2**33), "pods": Decimal(110)})
     assert room(spec, nodes=[place]).misfits(place) == alone
+
+
+LABELS = st.sampled_from([{"app": "web"}, {"app": "db"}, {}])
+TERM = {"topologyKey": "zone", "labelSelector": WEB}
+HARD = "requiredDuringSchedulingIgnoredDuringExecution"
+WISHES = st.sampled_from(
+    [
+        {},
+        {"affinity": {"podAffinity": {HARD: [TERM]}}},
+        {"affinity": {"podAntiAffinity": {HARD: [TERM]}}},
+        {"affinity": {"podAntiAffinity": {HARD: [{**TERM, "topologyKey": "kubernetes.io/hostname"}]}}},
+        spread(),
+        spread(minDomains=2, nodeTaintsPolicy="Honor"),
+    ]
+)
+
+
+@given(
+    wishes=WISHES, labels=LABELS, others=st.lists(st.tuples(WISHES, st.sampled_from(list(ZONES)), LABELS), max_size=6)
+)
+def test_what_is_carried_on_is_what_would_be_reckoned_anew(wishes: Any, labels: Any, others: Any) -> None:
+    """After each further pod the neighbours mean the same as if all had been there from the beginning."""
+    nodes = [node(name) for name in ZONES]
+    spec, there = spec_of(**wishes), list[Pod]()
+    carried = Neighbours(spec, "shop", labels, nodes, [])
+    [carried.misfits(n) for n in nodes]
+    for index, (theirs, on, own) in enumerate(others):
+        more = pod(f"p{index}", on, app=own.get("app", "none"), **theirs)
+        there.append(more)
+        carried.add(more)
+        anew = Neighbours(spec, "shop", labels, nodes, there)
+        assert [carried.misfits(n) for n in nodes] == [anew.misfits(n) for n in nodes]

@@ -26,6 +26,12 @@ def test_the_summary_says_what_it_is_for_and_every_parameter_is_described(tool: 
 
 
 @each
+def test_its_schema_stands_by_itself(tool: Tool) -> None:
+    """Model providers take one flat object; a reference would lead nowhere."""
+    assert "$ref" not in str(tool.schema)
+
+
+@each
 def test_it_lies_in_a_file_of_its_own_name_in_the_folder_of_its_noun(tool: Tool) -> None:
     assert tool.function.__module__ == f"kubemend.tools.{tool.module}.{tool.name}"
 

@@ -327,6 +327,18 @@ async def test_several_pods_are_restarted_by_rolling_their_workload(everything: 
     assert (await undone(everything, answer)).ok
 
 
+async def test_what_helm_owns_may_be_restarted_but_not_changed(everything: Everything) -> None:
+    note = {"metadata": {"annotations": {"meta.helm.sh/release-name": "shop"}}}
+    send = everything.gateway._reader._transport.send
+    await send("PATCH", f"{DEPLOYMENTS}/web", note, content_type="application/merge-patch+json", changes=True)
+    wanted = {"resource_name": "web", "namespace": "shop", "image": "registry.lab/web:1.1"}
+    refused = await said(everything, "set_image", wanted)
+    assert refused.error is not None
+    assert "Helm release shop" in refused.error.message
+    restarted = await said(everything, "batch_restart_pods", {"namespace": "shop", "label_selector": "app=web"})
+    assert restarted.ok, restarted.error
+
+
 async def test_failed_pods_go_and_an_undo_says_that_it_can_not_be(everything: Everything) -> None:
     answer = await said(everything, "cleanup_failed_pods", {"namespace": "shop"})
     assert answer.ok, answer.error
@@ -413,3 +425,12 @@ async def test_a_command_waits_for_a_yes(everything: Everything) -> None:
     assert answer.error.code == "approval-required"
     assert "rm -rf /data" in answer.data["diff"]
     assert everything.written() == []
+
+
+def test_the_states_that_can_be_asked_for_are_those_there_are() -> None:
+    from typing import get_args
+
+    from kubemend.model.repair import State
+    from kubemend.tools.repair.list_repairs import StateName
+
+    assert set(get_args(StateName)) == set(State)

@@ -103,7 +103,7 @@ class Gateway:
         if isinstance(made, Errand):
             return await self._sent(tool, made, actor, ask)
         if isinstance(made, Order):
-            answer = await self._ordered(tool, made, actor, ask)
+            answer = await self._ordered(tool, made, look, actor, ask)
             return msgspec.structs.replace(answer, incomplete=tuple(look.gaps))
         return Answer(tool=tool.name, ok=True, data=made, incomplete=tuple(look.gaps))
 
@@ -113,7 +113,7 @@ class Gateway:
         async with self._mending() as mender:
             return await tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
 
-    async def _ordered(self, tool: Tool, order: Order, actor: str, ask: Ask | None) -> Answer:
+    async def _ordered(self, tool: Tool, order: Order, look: Look, actor: str, ask: Ask | None) -> Answer:
         """Hand an order to the guard as a plan; carry it out if a person says yes now, else leave it waiting."""
         async with self._mending() as mender:
             guard = mender.guard
@@ -125,7 +125,7 @@ class Gateway:
                 return _rejected(tool, order.told, await guard.reject(repair, actor=actor))
             await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
             repair = await guard.carry_out(repair, actor=actor)
-        return _ended(tool, {**order.told, **await _told_after(order, repair)}, repair)
+        return _ended(tool, {**order.told, **await _told_after(order, repair, look)}, repair)
 
     async def _sent(self, tool: Tool, errand: Errand, actor: str, ask: Ask | None) -> Answer:
         """Carry out a repair that is there, or take it back. It is not bound to the tool's time: a repair has its own.
@@ -150,10 +150,18 @@ class Gateway:
             return _ended(tool, {}, await guard.carry_out(repair, actor=actor))
 
 
-async def _told_after(order: Order, repair: Repair) -> Mapping[str, Any]:
-    """What the order can tell now that its changes were made; nothing when none was."""
-    unmade = repair.state in (State.REFUSED, State.FAILED)
-    return {} if order.afterwards is None or unmade else await order.afterwards(repair)
+async def _told_after(order: Order, repair: Repair, look: Look) -> Mapping[str, Any]:
+    """What the order can tell now that its changes were made; nothing when none was.
+
+    The changes stand whether or not that can be read.
+    """
+    if order.afterwards is None or repair.state in (State.REFUSED, State.FAILED):
+        return {}
+    try:
+        return await order.afterwards(repair)
+    except ClusterError as error:
+        look.missing("what came of it", error.message)
+        return {}
 
 
 def _unapproved(tool: Tool, told: Mapping[str, Any], card: dict[str, Any], mode: Mode) -> Answer:

@@ -16,6 +16,8 @@ from kubemend.engine.guard.identity import authored, typed, untouched
 from kubemend.engine.guard.ownership import owner_of
 from kubemend.kube.diff import changed
 from kubemend.kube.privileges import privileges
+from kubemend.kube.recreation import gone_for_good
+from kubemend.kube.rollout import RESTARTED_AT, restarting
 from kubemend.model.access import Risk
 from kubemend.model.finding import plain
 from kubemend.model.objects import HorizontalPodAutoscaler, kind_of
@@ -25,6 +27,8 @@ from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 
 Object = dict[str, Any]
+
+_NOTES = pointer("spec", "template", "metadata", "annotations")
 
 CONFLICTS = 8
 """How often a dry run is repeated when only status moved the object's version: a crash-looping pod does so often."""
@@ -91,7 +95,7 @@ def _still_true(plan: Plan, before: Mapping[int, Object | None], snapshot: Snaps
 
 def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Check:
     name = f"owner of {change.target}"
-    if live is not None and not isinstance(change, (Evict, Exec)) and (owner := owner_of(live)) is not None:
+    if live is not None and not _undisputed(change, live) and (owner := owner_of(live)) is not None:
         return Check(name, ok=False, why=f"managed by {owner}; make the change there (kubemend fix -o patch prints it)")
     if isinstance(change, Scale):
         for autoscaler in snapshot.all(HorizontalPodAutoscaler, change.target.namespace):
@@ -101,6 +105,24 @@ def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Ch
             ):
                 return Check(name, ok=False, why=f"HorizontalPodAutoscaler {autoscaler.name} owns its replicas")
     return Check(name, ok=True, why="nobody else's")
+
+
+def _undisputed(change: Change, live: Object) -> bool:
+    """Whether an owner wouldn't have it otherwise: pods that are made anew or have ended, and the mark of a restart.
+
+    Pods bear the marks of their owner's charts, since templates do. A field that is in nobody's manifests is reverted
+    by nobody, so `kubectl rollout restart` is usual on what Helm or Argo CD owns.
+    """
+    match change:
+        case Evict() | Exec():
+            return True
+        case Delete():
+            return gone_for_good(live) is not None
+        case Patch():
+            held: Any = at(change.body, _NOTES)
+            return isinstance(held, dict) and change.body == restarting(held.get(RESTARTED_AT, ""))
+        case _:
+            return False
 
 
 async def _permitted(change: Change, reader: Reader) -> AsyncIterator[Check]:

@@ -118,10 +118,23 @@ class Neighbours:
         return terms or bool(self._hard)
 
     def add(self, pod: Pod) -> None:
-        """One more pod has its place."""
-        self._world.placed.append((pod, self._by_name[pod.spec.node_name]))
-        for known in ("_wished", "_shunned", "_repelled", "_spreads"):
-            self.__dict__.pop(known, None)
+        """One more pod has its place: what was reckoned is carried on, not reckoned anew."""
+        terms, counts, first = self._wished
+        shunned, (_, repelled), spreads = self._shunned, self._repelled, self._spreads
+        place = self._by_name[pod.spec.node_name]
+        self._world.placed.append((pod, place))
+        if terms and all(self._world.selected(t, pod) for t in terms):
+            counts.update(d for t in terms if (d := _domain(place, t.topology_key)) is not None)
+        self.__dict__["_wished"] = (terms, counts, first and not counts)
+        for term, met in shunned:
+            domain = _domain(place, term.topology_key)
+            if domain is not None and self._world.selected(term, pod):
+                met.setdefault(domain, pod)
+        self._note_repelling(len(self._world.placed) - 1, pod, place, repelled)
+        self.__dict__["_repelled"] = (tuple(sorted({d[0] for d in repelled})), repelled)
+        for constraint, held in spreads:
+            if self._counts_there(constraint, place) and _counts_pod(constraint, self._pod.namespace, pod):
+                held[place.metadata.labels[constraint.topology_key]] += 1
 
     def misfits(self, node: Node) -> tuple[Misfit, ...]:
         """Every reason why the pods keep the new one off `node`; empty when none does.
@@ -184,11 +197,16 @@ class Neighbours:
         """The topology keys of the terms that keep the pod away, and for each domain the first pod with its rank."""
         first: dict[Domain, tuple[tuple[int, int], Pod]] = {}
         for i, (pod, place) in enumerate(self._world.placed):
-            for j, term in enumerate(_required(pod, anti=True)):
-                domain = _domain(place, term.topology_key)
-                if domain is not None and domain not in first and self._world.selected(term, self._pod):
-                    first[domain] = ((i, j), pod)
+            self._note_repelling(i, pod, place, first)
         return tuple(sorted({d[0] for d in first})), first
+
+    def _note_repelling(
+        self, rank: int, pod: Pod, place: Node, first: dict[Domain, tuple[tuple[int, int], Pod]]
+    ) -> None:
+        for j, term in enumerate(_required(pod, anti=True)):
+            domain = _domain(place, term.topology_key)
+            if domain is not None and domain not in first and self._world.selected(term, self._pod):
+                first[domain] = ((rank, j), pod)
 
     def _spread(self, node: Node) -> Iterator[Misfit]:
         for constraint, counts in self._spreads:
@@ -206,10 +224,16 @@ class Neighbours:
     @cached_property
     def _spreads(self) -> list[tuple[TopologySpreadConstraint, dict[str, int]]]:
         """Each hard constraint with its matching pods by domain (`podtopologyspread/filtering.go`)."""
-        hard = self._hard
-        labelled = [n for n in self._world.nodes if all(c.topology_key in n.metadata.labels for c in hard)]
-        around = [(p, n) for p, n in self._world.placed if hard and p.namespace == self._pod.namespace]
-        return [(c, _counted(c, [n for n in labelled if self._counts_node(c, n)], around)) for c in hard]
+        found = []
+        for constraint in self._hard:
+            key = constraint.topology_key
+            here = {n.name: n.metadata.labels[key] for n in self._world.nodes if self._counts_there(constraint, n)}
+            counts = dict.fromkeys(here.values(), 0)
+            for pod, place in self._world.placed:
+                if place.name in here and _counts_pod(constraint, self._pod.namespace, pod):
+                    counts[here[place.name]] += 1
+            found.append((constraint, counts))
+        return found
 
     @cached_property
     def _hard(self) -> tuple[TopologySpreadConstraint, ...]:
@@ -220,9 +244,11 @@ class Neighbours:
             for c in held
         )
 
-    def _counts_node(self, constraint: TopologySpreadConstraint, node: Node) -> bool:
-        """Whether a node's pods count, by the constraint's policies (KEP-3094)."""
+    def _counts_there(self, constraint: TopologySpreadConstraint, node: Node) -> bool:
+        """Whether a node's pods count: it has the labels of all constraints, and the policies want it (KEP-3094)."""
         spec = self._pod.spec
+        if not all(c.topology_key in node.metadata.labels for c in self._hard):
+            return False
         if constraint.node_affinity_policy == "Honor" and not selects(spec, node):
             return False
         hard = [t for t in node.spec.taints if t.effect in ("NoSchedule", "NoExecute")]
@@ -243,20 +269,10 @@ def _domain(node: Node, key: str) -> Domain | None:
     return None if value is None else (key, value)
 
 
-def _counted(
-    constraint: TopologySpreadConstraint, nodes: Iterable[Node], placed: Iterable[tuple[Pod, Node]]
-) -> dict[str, int]:
-    key = constraint.topology_key
-    here = {n.name: n.metadata.labels[key] for n in nodes}
-    counts = dict.fromkeys(here.values(), 0)
-    for pod, place in placed:
-        if (
-            place.name in here
-            and pod.metadata.deletion_timestamp is None
-            and _counts(constraint.label_selector, pod.metadata.labels)
-        ):
-            counts[here[place.name]] += 1
-    return counts
+def _counts_pod(constraint: TopologySpreadConstraint, namespace: str, pod: Pod) -> bool:
+    """Whether a pod counts for a constraint: a living one of the same namespace that its selector takes."""
+    mine = pod.namespace == namespace and pod.metadata.deletion_timestamp is None
+    return mine and _counts(constraint.label_selector, pod.metadata.labels)
 
 
 def narrowed(

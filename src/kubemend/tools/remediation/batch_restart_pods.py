@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from kubemend.kube.rollout import active, ready
+from kubemend.kube.rollout import active, ready, restarting
 from kubemend.kube.selectors import matches, parse_labels
 from kubemend.model.access import Access, Risk
 from kubemend.model.errors import InvalidInput
@@ -23,8 +23,6 @@ from kubemend.tools.look import Look
 from kubemend.tools.remediation.makers import maker, replacement, workload
 from kubemend.tools.words import Name, Namespace
 
-STAMP = "kubectl.kubernetes.io/restartedAt"
-"""The template's annotation by which `kubectl rollout restart` makes a workload roll."""
 READY_S, UNWATCHED_S = 300.0, 30.0
 MOST = 100
 """Pods of one call."""
@@ -154,8 +152,7 @@ async def _changes(
         ]
         if kind is not None and not any(map(ready, rest)):
             found: Rolling = await cluster.one(kind, top.namespace, top.name)
-            note = {STAMP: datetime.now(UTC).isoformat(timespec="seconds")}
-            body = {"spec": {"template": {"metadata": {"annotations": note}}}}
+            body = restarting(datetime.now(UTC).isoformat(timespec="seconds"))
             changes.append(Patch(target=top, uid=found.metadata.uid, body=body))
             rolled[top] = found.spec.selector
         else:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from kubemend.model.access import Risk
-from kubemend.model.repair import State
 from kubemend.model.tool import tool
 from kubemend.tools.desk import Desk
 from kubemend.tools.page import Page, paged
@@ -16,6 +15,13 @@ from kubemend.tools.words import After, Limit, Scope
 
 KEPT = 10_000
 """Repairs that are looked through, the newest."""
+
+
+StateName = Literal[
+    "proposed", "awaiting_approval", "preflight", "snapshotted", "applying", "verifying", "succeeded", "rejected",
+    "refused", "failed", "rolling_back", "rolled_back", "escalated",
+]  # fmt: skip
+"""`model.repair.State`, spelt out: a schema of one flat object has no place for an enumeration's name."""
 
 
 class RepairRow(Struct, frozen=True):
@@ -40,7 +46,7 @@ class RepairRow(Struct, frozen=True):
 async def list_repairs(
     desk: Desk,
     *,
-    state: Annotated[State | None, Meta(description="Only repairs in this state.")] = None,
+    state: Annotated[StateName | None, Meta(description="Only repairs in this state.")] = None,
     namespace: Scope = None,
     limit: Limit = 50,
     continue_: After = "",
