@@ -13,10 +13,11 @@ from engine_fakes import FakeCluster, deployment, node
 from kubemend.cluster.errors import NotFound
 from kubemend.engine.guard.hands import Hands, permissions
 from kubemend.engine.guard.machine import Guard
-from kubemend.engine.guard.revision import NotItsRevision, privileges, resolved
+from kubemend.engine.guard.revision import NotItsRevision, resolved
 from kubemend.engine.policy import Mode, Policy
 from kubemend.engine.preview import as_files, headline, previews
 from kubemend.kube.patch import merge, strategic
+from kubemend.kube.privileges import privileges
 from kubemend.model.access import Access, Risk
 from kubemend.model.plan import Plan, RollBack, Scale, Verify
 from kubemend.model.ref import Ref

@@ -29,13 +29,16 @@ async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
         access = Access(kubeconfig=str(lab.kubeconfig), store=tmp_path / "ledger.db", allow_changes=True)
         async with rooms.gateway(access) as gateway:
             await _account(gateway)
+            await _cordoned(gateway)
             for document in rest:
                 await lab.create(document)
             recorder = Recorder(gateway._reader._transport)
             gateway._reader = Reader(recorder)  # type: ignore[arg-type]
             await _settled(gateway)
+            await _second_revision(gateway)
+            await _settled(gateway)
             recorder.asked.clear()
-            yield Everything(gateway, recorder)
+            yield Everything(gateway, recorder, lab)
 
 
 async def _account(gateway: Gateway) -> None:
@@ -48,14 +51,32 @@ async def _account(gateway: Gateway) -> None:
 
 
 async def _settled(gateway: Gateway) -> None:
-    """Until every pod of the world's Deployments runs and the crasher has crashed: the examples speak of them."""
+    """Until every pod of the world's Deployments runs and pods that end have: the examples speak of them."""
+    from kubemend.kube.rollout import progress
     from kubemend.model.objects import Deployment, Pod
 
     async with asyncio.timeout(SETTLED_S):
         while True:
             found = await gateway._reader.list(Deployment, "shop")
             crasher = await gateway._reader.read(Pod, "shop", "crasher")
-            crashed = any(s.restart_count for s in crasher.status.container_statuses)
-            if crashed and all(d.status.available_replicas == d.spec.replicas for d in found.items):
+            failed = await gateway._reader.read(Pod, "shop", "failed")
+            ended = any(s.restart_count for s in crasher.status.container_statuses) and failed.status.phase == "Failed"
+            if ended and all(progress(d).complete for d in found.items if "broken" not in d.metadata.labels):
                 return
             await asyncio.sleep(0.02)
+
+
+async def _cordoned(gateway: Gateway) -> None:
+    """One node is closed, so that it can be opened."""
+    await _patch(gateway, "/api/v1/nodes/lab-3", {"spec": {"unschedulable": True}})
+
+
+async def _second_revision(gateway: Gateway) -> None:
+    container = {"name": "api", "image": "registry.lab/web:1.2"}
+    body = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    await _patch(gateway, "/apis/apps/v1/namespaces/shop/deployments/api", body)
+
+
+async def _patch(gateway: Gateway, path: str, body: dict[str, object]) -> None:
+    kind = "application/strategic-merge-patch+json"
+    await gateway._reader._transport.send("PATCH", path, body, content_type=kind, changes=True)

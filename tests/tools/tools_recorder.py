@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ class Recorder:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.asked: set[Access] = set()
+        self._told = asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -43,6 +45,13 @@ class Recorder:
         access = permission(method, path, dict(params))
         if access is not None:
             self.asked.add(access)
+            self._told.set()
+
+    async def until(self, verb: str, resource: str) -> None:
+        """Wait until something has been asked for."""
+        while not any((a.verb, a.resource) == (verb, resource) for a in self.asked):
+            self._told.clear()
+            await self._told.wait()
 
 
 def permission(method: str, path: str, params: dict[str, str]) -> Access | None:

@@ -16,14 +16,15 @@ from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
 from kubemend.engine import views
 from kubemend.engine.bounds import bounded
-from kubemend.engine.desk import MendingDesk, waiting
+from kubemend.engine.desk import MendingDesk, returning, waiting
+from kubemend.engine.guard.machine import refuse_final
 from kubemend.engine.mender import Mender
 from kubemend.engine.policy import Mode
 from kubemend.kube.names import near
 from kubemend.kube.redaction import redacted, text
 from kubemend.model.answer import Answer, Failure, Gap
 from kubemend.model.errors import InvalidInput, KubemendError
-from kubemend.model.order import Order
+from kubemend.model.order import Errand, Order
 from kubemend.model.repair import Repair, State
 from kubemend.model.tool import Tool
 from kubemend.tools.advice import observed
@@ -120,8 +121,11 @@ class Gateway:
                 made = await self._run(tool, look, bound, actor)
         except TimeoutError as error:
             raise OutOfTime(f"{tool.name} took longer than {tool.within_s:g} s", where=tool.name) from error
+        if isinstance(made, Errand):
+            return await self._sent(tool, made, actor, ask)
         if isinstance(made, Order):
-            return await self._ordered(tool, made, actor, ask)
+            answer = await self._ordered(tool, made, look, actor, ask)
+            return msgspec.structs.replace(answer, incomplete=tuple(look.gaps))
         return Answer(tool=tool.name, ok=True, data=made, incomplete=tuple(look.gaps))
 
     async def _run(self, tool: Tool, look: Look, bound: dict[str, Any], actor: str) -> Any:
@@ -130,33 +134,73 @@ class Gateway:
         async with self._mending() as mender:
             return await tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
 
-    async def _ordered(self, tool: Tool, order: Order, actor: str, ask: Ask | None) -> Answer:
+    async def _ordered(self, tool: Tool, order: Order, look: Look, actor: str, ask: Ask | None) -> Answer:
         """Hand an order to the guard as a plan; carry it out if a person says yes now, else leave it waiting."""
         async with self._mending() as mender:
             guard = mender.guard
             repair = await guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor)
             card = await waiting(repair, self._reader)
             if ask is None or guard.policy.mode is Mode.READ_ONLY:
-                return _unapproved(tool, order, card, guard.policy.mode)
+                return _unapproved(tool, order.told, card, guard.policy.mode)
             if not await ask(repair, card):
-                repair = await guard.reject(repair, actor=actor)
-                error = Failure("rejected", "a person said no", object=repair.id)
-                return Answer(tool=tool.name, ok=False, data={**order.told, **views.of_repair(repair)}, error=error)
+                return _rejected(tool, order.told, await guard.reject(repair, actor=actor))
             await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
-            return _ended(tool, order, await guard.carry_out(repair, actor=actor))
+            repair = await guard.carry_out(repair, actor=actor)
+        return _ended(tool, {**order.told, **await _told_after(order, repair, look)}, repair)
+
+    async def _sent(self, tool: Tool, errand: Errand, actor: str, ask: Ask | None) -> Answer:
+        """Carry out a repair that is there, or take it back. It is not bound to the tool's time: a repair has its own.
+
+        Undoing is a write like any other: a person's yes to it can only be given to the door, or to the command line.
+        """
+        async with self._mending() as mender:
+            desk, guard = MendingDesk(mender, self._reader, actor=actor), mender.guard
+            repair = await desk.own(errand.repair)
+            if errand.undo:
+                refuse_final(repair)
+                card = returning(repair)
+                if ask is None or guard.policy.mode is Mode.READ_ONLY:
+                    return _unapproved(tool, {}, card, guard.policy.mode)
+                if not await ask(repair, card):
+                    return _rejected(tool, {}, repair)
+                return _ended(tool, {}, await guard.undo(repair, actor=actor), State.ROLLED_BACK)
+            if ask is not None and guard.policy.mode is not Mode.READ_ONLY and await desk.lacks_yes(repair):
+                if not await ask(repair, await waiting(repair, self._reader)):
+                    return _rejected(tool, {}, await guard.reject(repair, actor=actor))
+                await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
+            return _ended(tool, {}, await guard.carry_out(repair, actor=actor))
 
 
-def _unapproved(tool: Tool, order: Order, card: dict[str, Any], mode: Mode) -> Answer:
+async def _told_after(order: Order, repair: Repair, look: Look) -> Mapping[str, Any]:
+    """What the order can tell now that its changes were made; nothing when none was.
+
+    The changes stand whether or not that can be read.
+    """
+    if order.afterwards is None or repair.state in (State.REFUSED, State.FAILED):
+        return {}
+    try:
+        return await order.afterwards(repair)
+    except ClusterError as error:
+        look.missing("what came of it", error.message)
+        return {}
+
+
+def _unapproved(tool: Tool, told: Mapping[str, Any], card: dict[str, Any], mode: Mode) -> Answer:
     message = "nothing was changed: the plan waits for a person's yes"
     if mode is Mode.READ_ONLY:
         message = "nothing was changed: read-only mode; the plan waits for a person's yes"
     error = Failure("approval-required", message, card["approve"], object=card["repair"])
-    return Answer(tool=tool.name, ok=False, data={**order.told, "success": False, **card}, error=error)
+    return Answer(tool=tool.name, ok=False, data={**told, "success": False, **card}, error=error)
 
 
-def _ended(tool: Tool, order: Order, repair: Repair) -> Answer:
-    good = repair.state is State.SUCCEEDED
-    data = {**order.told, "success": good, **views.of_repair(repair)}
+def _rejected(tool: Tool, told: Mapping[str, Any], repair: Repair) -> Answer:
+    error = Failure("rejected", "a person said no", object=repair.id)
+    return Answer(tool=tool.name, ok=False, data={**told, "success": False, **views.of_repair(repair)}, error=error)
+
+
+def _ended(tool: Tool, told: Mapping[str, Any], repair: Repair, wanted: State = State.SUCCEEDED) -> Answer:
+    good = repair.state is wanted
+    data = {**told, "success": good, **views.of_repair(repair)}
     error = None if good else Failure(f"repair-{repair.state.value.replace('_', '-')}", repair.why, object=repair.id)
     return Answer(tool=tool.name, ok=good, data=data, error=error)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,13 @@ from kubemend.model.objects.meta import condition
 from kubemend.model.snapshot import revision_of
 
 HASH_LABEL = "pod-template-hash"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""The template's annotation by which `kubectl rollout restart` makes a workload roll."""
+
+
+def restarting(when: str) -> dict[str, Any]:
+    """The patch that makes a Deployment, StatefulSet or DaemonSet replace its pods, and nothing else."""
+    return {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: when}}}}}
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from kubemend.model.ref import Ref
-
 
 class Desk(Protocol):
     """Where diagnoses are made and repairs are kept. Answers are the views that every surface shows."""
@@ -14,16 +12,8 @@ class Desk(Protocol):
         """All that is wrong, with causes, evidence and what could be done: the same as `kubemend scan -o json`."""
         ...
 
-    async def propose(self, ref: Ref) -> dict[str, Any]:
-        """Diagnose one object and hand the best plan for it to the guard. Nothing is written to the cluster."""
-        ...
-
-    async def apply(self, repair: str) -> dict[str, Any]:
-        """Carry out a repair that was approved, to its proven end. Refused without an approval of exactly its plan."""
-        ...
-
-    async def undo(self, repair: str) -> dict[str, Any]:
-        """Take a finished repair back."""
+    async def propose(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        """Diagnose one object, its kind in any word, and hand the best plan to the guard. Nothing is written."""
         ...
 
     async def repairs(self, limit: int) -> list[dict[str, Any]]:

@@ -31,3 +31,7 @@ Kind = Annotated[
         max_length=253,
     ),
 ]
+Timeout = Annotated[int, Meta(description="How long to wait at most, in seconds.", ge=1, le=600)]
+RepairId = Annotated[
+    str, Meta(description="Id of the repair; list_repairs shows them.", pattern=r"^r[0-9a-f]{8}$", max_length=9)
+]

@@ -7,10 +7,10 @@ from typing import Any
 from kubemend.cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, TimedOut
 from kubemend.engine.guard.errors import Elsewhere, Stopped
 from kubemend.engine.guard.means import CONFLICTS, Means, stepped
-from kubemend.engine.guard.rollback import hindrance, order, restored, users
+from kubemend.engine.guard.rollback import final, hindrance, order, restored, users
 from kubemend.engine.guard.succession import successor
 from kubemend.engine.guard.witness import found, leaving, made, until_gone
-from kubemend.model.plan import Create, Evict
+from kubemend.model.plan import Create, Evict, Exec
 from kubemend.model.repair import Repair, State
 from kubemend.store.switch import Paused
 
@@ -45,6 +45,8 @@ async def _looked_for(repair: Repair, index: int, means: Means) -> Repair:
 
 async def _restore_one(repair: Repair, index: int, means: Means) -> Repair:
     change, step = repair.plan.changes[index], repair.steps[index]
+    if isinstance(change, Exec):
+        raise Stopped(f"{final(change, step.before)}; the repair failed because {repair.why}")
     after = step.after or {}
     for _ in range(CONFLICTS):
         live = await means.hands.live(change.target)

@@ -6,21 +6,18 @@ patch is made here, from the two raw objects and at the moment of the write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 from kubemend.cluster.errors import ClusterError
 from kubemend.kube.patch import inverse
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.ref import Ref
 
 Object = dict[str, Any]
-Written = Patch | Scale | Evict | Create | Delete
+Written = Patch | Scale | Evict | Create | Delete | Exec
 
 HASH = "pod-template-hash"
 """The label that the Deployment controller adds to the template of each ReplicaSet it makes, and nothing else."""
-
-_HOST = ("hostNetwork", "hostPID", "hostIPC", "hostUsers", "securityContext")
 
 
 class NotItsRevision(ClusterError):
@@ -67,28 +64,3 @@ def _template(change: RollBack, replica_set: Object) -> Object:
     labels = {k: v for k, v in (held.get("labels") or {}).items() if k != HASH}
     kept = {k: v for k, v in held.items() if k != "labels"}
     return {**template, "metadata": {**kept, "labels": labels} if labels else kept}
-
-
-def privileges(before: Object, after: Object) -> Iterator[str]:
-    """What two raw pod templates differ in that decides as whom pods run and what they may reach on their node.
-
-    Containers and host paths that are only in `before` don't count: going without them gives nothing.
-    Source: the fields that the Pod Security Standards restrict, and the service account.
-    """
-    old, new = before.get("spec") or {}, after.get("spec") or {}
-    yield from (k for k in _HOST if (old.get(k) or None) != (new.get(k) or None))
-    if (old.get("serviceAccountName") or "default") != (new.get("serviceAccountName") or "default"):
-        yield "serviceAccountName"
-    was, now = _contexts(old), _contexts(new)
-    yield from (f"securityContext of container {n}" for n, held in now.items() if held != was.get(n, {}))
-    paths = _host_paths(old)
-    yield from (f"hostPath {p}" for p in _host_paths(new) if p not in paths)
-
-
-def _contexts(spec: Object) -> dict[str, Object]:
-    held = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-    return {c["name"]: c.get("securityContext") or {} for c in held}
-
-
-def _host_paths(spec: Object) -> list[str]:
-    return [v["hostPath"]["path"] for v in spec.get("volumes") or () if v.get("hostPath")]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from kubemend.kube.quantity import add, parse
 from kubemend.model.objects.node import Node
-from kubemend.model.objects.pod import Container, Pod, PodSpec
+from kubemend.model.objects.pod import Container, Pod, PodSpec, Resources
 
 PODS = "pods"
 
@@ -16,15 +16,29 @@ def requests(spec: PodSpec) -> dict[str, Decimal]:
     """What the scheduler reserves for a pod, per resource name in base units.
 
     The larger of all app containers and sidecars together, and of each init container with the sidecars started
-    before it; plus the overhead (KEP-753; `component-helpers/resource.PodRequests`). A limit without a request
-    is a request, as the API server defaults it. Pod-level resources and in-place resizes aren't read.
-    Raises `QuantityError`.
+    before it; what the pod asks for as a whole goes before that (KEP-2837); plus the overhead (KEP-753;
+    `component-helpers/resource.PodRequests`). A limit without a request is a request, as the API server defaults it.
+    In-place resizes aren't read. Raises `QuantityError`.
     """
+    whole = _of_containers(spec)
+    if spec.resources is not None:
+        whole = {**whole, **_of_pod(spec.resources, whole)}
+    return add(whole, spec.overhead) if spec.overhead else whole
+
+
+def _of_pod(resources: Resources, containers: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """What the pod asks for as a whole; a limit alone counts where no container asks for that resource."""
+    limits = {k: v for k, v in resources.limits.items() if k not in containers}
+    held = {**limits, **resources.requests}
+    return {k: parse(v) for k, v in held.items() if k in ("cpu", "memory") or k.startswith("hugepages-")}
+
+
+def _of_containers(spec: PodSpec) -> dict[str, Decimal]:
     running: dict[str, Decimal] = {}
     for container in spec.containers:
         _reserve(running, container)
     if not spec.init_containers:
-        return add(running, spec.overhead) if spec.overhead else running
+        return running
     sidecars: dict[str, Decimal] = {}
     starting: dict[str, Decimal] = {}
     for container in spec.init_containers:
@@ -34,7 +48,7 @@ def requests(spec: PodSpec) -> dict[str, Decimal]:
             _reserve(running, container)
             sidecars = peak
         starting = _largest(starting, peak)
-    return add(_largest(running, starting), spec.overhead)
+    return _largest(running, starting)
 
 
 def _reserve(total: dict[str, Decimal], container: Container) -> None:

@@ -40,6 +40,7 @@ class ContainerPort(Part, frozen=True, gc=False):
     name: str = ""
     host_port: int = 0
     protocol: str = "TCP"
+    host_ip: str = field(name="hostIP", default="")
 
 
 class HttpHeader(Part, frozen=True, gc=False):
@@ -142,6 +143,10 @@ class ClaimVolume(Part, frozen=True, gc=False):
     claim_name: str = ""
 
 
+class EmptyDirVolume(Part, frozen=True, gc=False):
+    medium: str = ""
+
+
 class ProjectedSource(Part, frozen=True, gc=False):
     config_map: ConfigMapVolume | None = None
     secret: EnvSourceRef | None = None
@@ -156,6 +161,7 @@ class Volume(Part, frozen=True, gc=False):
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
     persistent_volume_claim: ClaimVolume | None = None
+    empty_dir: EmptyDirVolume | None = None
     projected: ProjectedVolume | None = None
 
 
@@ -191,6 +197,8 @@ class PodAffinityTerm(Part, frozen=True, gc=False):
     label_selector: LabelSelector | None = None
     namespaces: tuple[str, ...] = ()
     namespace_selector: LabelSelector | None = None
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
 
 
 class WeightedPodAffinityTerm(Part, frozen=True, gc=False):
@@ -216,6 +224,10 @@ class TopologySpreadConstraint(Part, frozen=True, gc=False):
     max_skew: int = 1
     when_unsatisfiable: str = "DoNotSchedule"
     label_selector: LabelSelector | None = None
+    min_domains: int | None = None
+    node_affinity_policy: str = "Honor"
+    node_taints_policy: str = "Ignore"
+    match_label_keys: tuple[str, ...] = ()
 
 
 class LocalObjectReference(Part, frozen=True, gc=False):
@@ -246,6 +258,8 @@ class PodSpec(Part, frozen=True, gc=False):
     scheduler_name: str = ""
     overhead: Quantities = {}
     security_context: PodSecurityContext | None = None
+    resources: Resources | None = None
+    """Pod-level requests and limits (KEP-2837)."""
 
     def container(self, name: str) -> Container | None:
         """The container or init container of that name."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kubemend.model.objects.meta import Condition, Obj, Part, Quantities
+from kubemend.model.objects.meta import Condition, LabelSelector, Obj, Part, Quantities
+from kubemend.model.objects.pod import NodeSelector
 
 
 class VolumeResources(Part, frozen=True, gc=False):
@@ -17,6 +18,7 @@ class ClaimSpec(Part, frozen=True, gc=False):
     storage_class_name: str | None = None
     volume_name: str = ""
     volume_mode: str = ""
+    selector: LabelSelector | None = None
 
 
 class ClaimStatus(Part, frozen=True, gc=False):
@@ -38,12 +40,17 @@ class ClaimRef(Part, frozen=True, gc=False):
     uid: str = ""
 
 
+class VolumeNodeAffinity(Part, frozen=True, gc=False):
+    required: NodeSelector | None = None
+
+
 class VolumeSpec(Part, frozen=True, gc=False):
     storage_class_name: str = ""
     capacity: Quantities = {}
     access_modes: tuple[str, ...] = ()
     claim_ref: ClaimRef | None = None
     persistent_volume_reclaim_policy: str = ""
+    node_affinity: VolumeNodeAffinity | None = None
 
 
 class VolumeStatus(Part, frozen=True, gc=False):
@@ -58,6 +65,15 @@ class PersistentVolume(Obj, frozen=True, gc=False, kw_only=True):
     status: VolumeStatus = VolumeStatus()
 
 
+class TopologyRequirement(Part, frozen=True, gc=False):
+    key: str
+    values: tuple[str, ...] = ()
+
+
+class TopologyTerm(Part, frozen=True, gc=False):
+    match_label_expressions: tuple[TopologyRequirement, ...] = ()
+
+
 class StorageClass(Obj, frozen=True, gc=False, kw_only=True):
     plural: ClassVar[str] = "storageclasses"
     group: ClassVar[str] = "storage.k8s.io"
@@ -66,6 +82,7 @@ class StorageClass(Obj, frozen=True, gc=False, kw_only=True):
     provisioner: str = ""
     volume_binding_mode: str = "Immediate"
     allow_volume_expansion: bool = False
+    allowed_topologies: tuple[TopologyTerm, ...] = ()
 
     @property
     def is_default(self) -> bool:

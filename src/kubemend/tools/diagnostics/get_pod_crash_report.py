@@ -66,7 +66,7 @@ class CrashReport(Struct, frozen=True):
         Access("get", "replicasets", "apps"),
         Access("list", "events"),
     },
-    examples=({"namespace": "shop", "pod_name": "crasher"}, {"namespace": "shop", "pod_name": "store-0"}),
+    examples=({"namespace": "shop", "pod_name": "crasher"}, {"namespace": "shop", "pod_name": "lone"}),
 )
 async def get_pod_crash_report(
     cluster: Look, *, namespace: Namespace, pod_name: Name, container: Container = None

@@ -49,6 +49,8 @@ def planned(
 def _proof(plan: Plan) -> str:
     terms = plan.verify
     healthy = ", ".join(line(str(ref)) for ref in terms.healthy)
+    if not healthy:
+        return f"nothing near it worse for {terms.steady_s:g} s; else taken back"
     shown = f"{healthy} healthy within {terms.within_s:g} s and steady for {terms.steady_s:g} s"
     return shown + (f", {plan.code} gone" if terms.gone else "") + "; else taken back"
 
