@@ -59,7 +59,7 @@ docs: setup ## write the generated pages anew
 	@$(RUN)/python docs/generate.py
 
 lock: setup ## write requirements.lock anew from pyproject.toml
-	@$(RUN)/uv pip compile --quiet --group dev pyproject.toml --generate-hashes --universal --python-version 3.11 \
+	@$(RUN)/uv pip compile --quiet --group dev --all-extras pyproject.toml --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-header --output-file requirements.lock
 
 new-rule: setup ## start a rule: make new-rule NAME=pod/disk-full [CODE=KM150]

@@ -35,7 +35,7 @@ async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
             gateway._reader = Reader(recorder)  # type: ignore[arg-type]
             await _settled(gateway)
             recorder.asked.clear()
-            yield Everything(gateway, recorder)
+            yield Everything(gateway, recorder, access)
 
 
 async def _account(gateway: Gateway) -> None:

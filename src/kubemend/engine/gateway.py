@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -15,23 +15,33 @@ from kubemend.cluster.reader import Reader
 from kubemend.engine import views
 from kubemend.engine.bounds import bounded
 from kubemend.engine.desk import MendingDesk, waiting
+from kubemend.engine.library import Library
 from kubemend.engine.mender import Mender
 from kubemend.engine.policy import Mode
-from kubemend.kube.names import near
+from kubemend.engine.prospectus import known
 from kubemend.kube.redaction import redacted, text
+from kubemend.model.access import Risk
 from kubemend.model.answer import Answer, Failure, Gap
-from kubemend.model.errors import InvalidInput, KubemendError
+from kubemend.model.errors import KubemendError
 from kubemend.model.order import Order
 from kubemend.model.repair import Repair, State
 from kubemend.model.tool import Tool
-from kubemend.tools.look import Look, Place
+from kubemend.tools.look import Look, Place, untold
 from kubemend.tools.page import Page
 
 SIZE = 32 << 10
 """Bytes of JSON that an answer's data may have: what a model reads without losing the rest of its conversation."""
 
-Ask = Callable[[Repair, dict[str, Any]], Awaitable[bool]]
-"""Asks a person for a yes to exactly this repair; the second argument is its plan as people see it."""
+Ask = Callable[[Repair, dict[str, Any]], Awaitable[bool | None]]
+"""Asks a person for a yes to exactly this repair; the second argument is its plan as people see it.
+
+None is no answer: the plan goes on waiting. Whatever is not True writes nothing.
+"""
+
+Tell = Callable[[str], None]
+"""Called with one line whenever there is something to tell of a call that is under way."""
+
+T = TypeVar("T")
 
 
 class Records(Protocol):
@@ -39,6 +49,14 @@ class Records(Protocol):
 
     async def note(self, *, kind: str, actor: str, cluster: str, detail: dict[str, Any]) -> None:
         """Append one audit record."""
+        ...
+
+
+class Mending(Protocol):
+    """Opens what diagnoses and writes need: a watch cache, the guard. tell: who hears how a repair comes on."""
+
+    def __call__(self, tell: Tell = untold) -> AbstractAsyncContextManager[Mender]:
+        """Open it for as long as the block lasts."""
         ...
 
 
@@ -51,7 +69,8 @@ class OutOfTime(KubemendError):
 class Gateway:
     """Calls tools on one cluster, for anybody.
 
-    mending: opens what diagnoses and writes need (a watch cache, the guard); used only by tools that need it.
+    tools: those that may be called here. mending: used only by tools that need it. library: what was kept of this
+    cluster. namespace: given to every tool that takes one, where a call names none.
     """
 
     def __init__(
@@ -62,67 +81,102 @@ class Gateway:
         place: Place,
         cluster: str,
         records: Records,
-        mending: Callable[[], AbstractAsyncContextManager[Mender]],
+        mending: Mending,
+        library: Library,
+        namespace: str | None = None,
     ) -> None:
-        self.tools = tools
+        self.tools, self.library = tools, library
         self._reader, self._place, self._cluster = reader, place, cluster
-        self._records, self._mending = records, mending
+        self._records, self._mending, self._namespace = records, mending, namespace
 
-    async def call(self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None) -> Answer:
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None, tell: Tell = untold
+    ) -> Answer:
         """Call one tool. Never raises for what a caller or a cluster did: a refusal is an answer, and recorded too.
 
         ask: how this door asks its person to approve a change; without it a change only waits for approval.
+        Cancelling ends a read at once. A repair that has begun is first brought to its end: proven or taken back.
         """
         began = time.monotonic()
         try:
-            answer = await self._called(self._find(name), arguments, actor, ask)
+            answer = await self._called(known(self.tools, name), arguments, actor, ask, lambda line: tell(text(line)))
         except KubemendError as error:
             answer = Answer(tool=name, ok=False, error=failure(error))
+        except asyncio.CancelledError:
+            await _uncut(self._note(name, arguments, actor, ok=False, code="cancelled"))
+            raise
         answer = _fit(answer, round((time.monotonic() - began) * 1000))
         code = "" if answer.error is None else answer.error.code
-        detail = {"tool": name, "arguments": redacted(dict(arguments)), "ok": answer.ok, "code": code}
-        await self._records.note(kind="tool", actor=actor, cluster=self._cluster, detail=detail)
+        await _uncut(self._note(name, arguments, actor, ok=answer.ok, code=code))
         return answer
 
-    def _find(self, name: str) -> Tool:
-        found = self.tools.get(name)
-        if found is None:
-            guess = near(name, self.tools)
-            hint = f"did you mean {guess}?" if guess else "kubemend tools list"
-            raise InvalidInput(f"there is no tool {name!r}", code="unknown-tool", hint=hint)
-        return found
+    async def _note(self, name: str, arguments: Mapping[str, Any], actor: str, *, ok: bool, code: str) -> None:
+        detail = {"tool": name, "arguments": redacted(dict(arguments)), "ok": ok, "code": code}
+        await self._records.note(kind="tool", actor=actor, cluster=self._cluster, detail=detail)
 
-    async def _called(self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None) -> Answer:
-        bound, look = tool.bind(arguments), Look(self._reader, self._place)
+    async def _called(
+        self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None, tell: Tell
+    ) -> Answer:
+        bound, look = tool.bind(self._placed(tool, arguments)), Look(self._reader, self._place, tell)
+        # What writes has the guard's own limits: it is never left half done for being slow.
+        within_s = None if tool.at_desk and tool.risk is not Risk.READ else tool.within_s
         try:
-            async with asyncio.timeout(tool.within_s):
-                made = await self._run(tool, look, bound, actor)
+            async with asyncio.timeout(within_s):
+                made = await self._run(tool, look, bound, actor, tell)
         except TimeoutError as error:
             raise OutOfTime(f"{tool.name} took longer than {tool.within_s:g} s", where=tool.name) from error
         if isinstance(made, Order):
-            return await self._ordered(tool, made, actor, ask)
+            return await self._ordered(tool, made, actor, ask, tell)
         return Answer(tool=tool.name, ok=True, data=made, incomplete=tuple(look.gaps))
 
-    async def _run(self, tool: Tool, look: Look, bound: dict[str, Any], actor: str) -> Any:
+    def _placed(self, tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._namespace is None or "namespace" not in tool.schema["properties"]:
+            return arguments
+        return {"namespace": self._namespace, **arguments}
+
+    async def _run(self, tool: Tool, look: Look, bound: dict[str, Any], actor: str, tell: Tell) -> Any:
         if not tool.at_desk:
             return await tool.function(look, **bound)
-        async with self._mending() as mender:
-            return await tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
+        async with self._mending(tell) as mender:
+            made = tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
+            return await (made if tool.risk is Risk.READ else _uncut(made))
 
-    async def _ordered(self, tool: Tool, order: Order, actor: str, ask: Ask | None) -> Answer:
+    async def _ordered(self, tool: Tool, order: Order, actor: str, ask: Ask | None, tell: Tell) -> Answer:
         """Hand an order to the guard as a plan; carry it out if a person says yes now, else leave it waiting."""
-        async with self._mending() as mender:
+        async with self._mending(tell) as mender:
             guard = mender.guard
-            repair = await guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor)
-            card = await waiting(repair, self._reader)
+            repair = await _uncut(guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor))
+            card = redacted(await waiting(repair, self._reader))
             if ask is None or guard.policy.mode is Mode.READ_ONLY:
                 return _unapproved(tool, order, card, guard.policy.mode)
-            if not await ask(repair, card):
-                repair = await guard.reject(repair, actor=actor)
-                error = Failure("rejected", "a person said no", object=repair.id)
-                return Answer(tool=tool.name, ok=False, data={**order.told, **views.of_repair(repair)}, error=error)
-            await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
-            return _ended(tool, order, await guard.carry_out(repair, actor=actor))
+            said = await ask(repair, card)
+            if said is None:
+                return _unapproved(tool, order, card, guard.policy.mode)
+            return await _uncut(self._decided(mender, tool, order, repair, yes=said, actor=actor))
+
+    async def _decided(
+        self, mender: Mender, tool: Tool, order: Order, repair: Repair, *, yes: bool, actor: str
+    ) -> Answer:
+        guard = mender.guard
+        if not yes:
+            repair = await guard.reject(repair, actor=actor)
+            error = Failure("rejected", "a person said no", object=repair.id)
+            return Answer(tool=tool.name, ok=False, data={**order.told, **views.of_repair(repair)}, error=error)
+        await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
+        return _ended(tool, order, await guard.carry_out(repair, actor=actor))
+
+
+async def _uncut(work: Awaitable[T]) -> T:
+    """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            # Asked again and again (a loop that is closing does), it still has to come to its end.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        raise
 
 
 def _unapproved(tool: Tool, order: Order, card: dict[str, Any], mode: Mode) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -34,11 +35,18 @@ class Place(Struct, frozen=True):
     contexts: tuple[ContextRow, ...] = ()
 
 
-class Look:
-    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`."""
+def untold(_: str) -> None:
+    """Nobody listens."""
 
-    def __init__(self, reader: Reader, place: Place) -> None:
-        self.reader, self.place = reader, place
+
+class Look:
+    """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`.
+
+    tell: takes one line on how a long call comes on, for whoever waits for it.
+    """
+
+    def __init__(self, reader: Reader, place: Place, tell: Callable[[str], None] = untold) -> None:
+        self.reader, self.place, self.tell = reader, place, tell
         self.gaps: list[Gap] = []
 
     async def list(

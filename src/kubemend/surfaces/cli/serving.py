@@ -1,0 +1,169 @@
+"""`kubemend serve` and `kubemend mcp serve`: the tools for programs, over HTTP and the Model Context Protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Group, Parameter
+from rich.text import Text
+
+from kubemend.model.access import Risk
+from kubemend.model.errors import InvalidInput
+from kubemend.model.tool import Tool
+from kubemend.surfaces import threshold
+from kubemend.surfaces.cli import output as out
+from kubemend.surfaces.cli.exits import Exit
+from kubemend.surfaces.cli.options import NOWHERE, Access
+from kubemend.surfaces.cli.people import actor
+from kubemend.surfaces.cli.wiring import wiring
+from kubemend.surfaces.threshold import App, Keys, Threshold
+
+if TYPE_CHECKING:
+    from kubemend.engine.gateway import Gateway
+    from kubemend.surfaces.http.application import Part
+
+TOOLS = Group("Tools", sort_key=12, help="Without these all tools are served.")
+DOOR = Group("Door", sort_key=14)
+KEY = "KUBEMEND_KEY"
+
+
+@Parameter(name="*", group=TOOLS)
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which tools are served."""
+
+    toolset: Annotated[tuple[str, ...], Parameter(help="Serve the tools of this module; may be repeated.")] = ()
+    tool: Annotated[tuple[str, ...], Parameter(help="Serve this tool; may be repeated.")] = ()
+    without: Annotated[tuple[str, ...], Parameter(help="Don't serve this tool; may be repeated.")] = ()
+    max_risk: Annotated[Literal["read", "low", "medium", "high"], Parameter(help="Serve no tools of greater risk.")] = (
+        "high"
+    )
+
+    def tools(self) -> Mapping[str, Tool]:
+        """Those tools."""
+        from kubemend.engine import catalogue, prospectus  # noqa: PLC0415 - a hundred modules
+
+        return prospectus.chosen(
+            catalogue.tools(),
+            modules=self.toolset,
+            names=self.tool,
+            without=self.without,
+            risk=Risk[self.max_risk.upper()],
+        )
+
+
+@Parameter(name="*", group=DOOR)
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where to listen, and to whom."""
+
+    key_file: Annotated[
+        Path | None, Parameter(help=f"Keys of callers, one a line, each with a name before it; else ${KEY}.")
+    ] = None
+    allow_origin: Annotated[tuple[str, ...], Parameter(help="Origin of web pages that may call; may be repeated.")] = ()
+
+    def behind(self, app: App, host: str, open_paths: frozenset[str] = frozenset()) -> Threshold:
+        """The application behind a check of Host, Origin and key. Off loopback a key is made if there is none."""
+        local, known = threshold.is_loopback(host), self._keys()
+        if not known and not local:
+            made = threshold.new_key()
+            out.say(Text(f"no key is configured; this one counts until the end of this process: {made}", "yellow"))
+            known = {made: "made-at-start"}
+        return Threshold(app, Keys(known), local, threshold.origins(self.allow_origin), open_paths)
+
+    def _keys(self) -> dict[str, str]:
+        if self.key_file is None:
+            given = os.environ.get(KEY, "")
+            return {given: "environment"} if given else {}
+        try:
+            return threshold.keys_in(self.key_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput("can't be read", code="path-unreadable", where=str(self.key_file)) from error
+
+
+ALL, HERE = Choice(), Door()
+
+
+async def mcp(
+    *,
+    transport: Annotated[
+        Literal["stdio", "http"], Parameter(group=DOOR, help="stdin and stdout, or streamable HTTP at /mcp.")
+    ] = "stdio",
+    listen: Annotated[str, Parameter(group=DOOR, help="HOST:PORT, for HTTP.")] = "localhost:9080",
+    door: Door = HERE,
+    choice: Choice = ALL,
+    access: Access = NOWHERE,
+) -> int:
+    """Serve the tools to an agent by the Model Context Protocol, until its input ends or Ctrl-C.
+
+    In the default mode nothing is written: plans are answered with the command that approves them. With
+    --allow-changes the person behind the client is asked for each plan, if the client can ask; else the plan waits.
+    """
+    async with _gateway(access, choice, "mcp") as gateway:
+        from kubemend.surfaces.mcp import serving  # noqa: PLC0415 - an extra
+
+        if transport == "stdio":
+            await serving.over_stdio(gateway, actor=f"mcp:{actor()}")
+            return Exit.OK
+        host, port = threshold.place(listen, port=9080)
+        await _listen(door.behind(serving.OverHttp(gateway), host), host, port, serving.PATH)
+    return Exit.OK
+
+
+async def http(
+    *,
+    listen: Annotated[str, Parameter(group=DOOR, help="HOST:PORT.")] = "localhost:8888",
+    door: Door = HERE,
+    choice: Choice = ALL,
+    access: Access = NOWHERE,
+) -> int:
+    """Serve the tools over HTTP at /api/v1/tools until Ctrl-C, and by MCP at /mcp if that extra is installed."""
+    async with _gateway(access, choice, "http") as gateway:
+        from kubemend.surfaces.http import application  # noqa: PLC0415 - an extra
+
+        host, port = threshold.place(listen, port=8888)
+        app = application.application(gateway, beside=_mcp(gateway))
+        await _listen(door.behind(app, host, application.OPEN), host, port, "/api/v1/tools")
+    return Exit.OK
+
+
+def _mcp(gateway: Gateway) -> Mapping[str, Part]:
+    try:
+        from kubemend.surfaces.mcp import serving  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _refuse_other(error, "mcp")
+        return {}
+    return {serving.PATH: serving.OverHttp(gateway)}
+
+
+@asynccontextmanager
+async def _gateway(access: Access, choice: Choice, extra: str) -> AsyncIterator[Gateway]:
+    """The gateway; and an error that names the install line when the extra's library is missing."""
+    try:
+        async with wiring().gateway(access, choice.tools()) as gateway:
+            yield gateway
+    except ModuleNotFoundError as error:
+        _refuse_other(error, extra)
+        raise InvalidInput(
+            f"{error.name} is not installed", code="extra-missing", hint=f"pip install 'kubemend[{extra}]'"
+        ) from error
+
+
+def _refuse_other(error: ModuleNotFoundError, extra: str) -> None:
+    """Raise it again unless it is about a library of the extra."""
+    libraries: dict[str, tuple[str, ...]] = {"mcp": ("mcp", "mcp_types", "uvicorn"), "http": ("fastapi", "uvicorn")}
+    if error.name not in libraries[extra]:
+        raise error
+
+
+async def _listen(app: App, host: str, port: int, path: str) -> None:
+    import uvicorn  # noqa: PLC0415 - an extra
+
+    out.say(Text(f"serving http://{host}:{port}{path}; Ctrl-C ends it", "green"))
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="on")
+    await uvicorn.Server(config).serve()
