@@ -125,7 +125,8 @@ async def test_two_configurations_at_once_do_not_mix(everything: Everything) -> 
 
 async def test_several_clusters_are_picked_by_name_id_or_context(everything: Everything) -> None:
     async with _another("depot") as other:
-        first, second = (Path(p).read_text() for p in (everything.access.kubeconfig, other))
+        first = await asyncio.to_thread(Path(everything.access.kubeconfig).read_text)
+        second = await asyncio.to_thread(Path(other).read_text)
         renamed = yaml.safe_load(second)
         context = renamed["current-context"] = renamed["contexts"][0]["name"] = "depot-context"
         instances = [{"kubeconfig_data": first}, {"id": "b", "name": "B", "kubeconfig_data": yaml.safe_dump(renamed)}]

@@ -100,9 +100,7 @@ async def test_every_answer_fits_the_schema_that_was_announced_for_it(everything
 
 @each_transport
 @both_eras
-async def test_a_person_who_says_yes_has_the_plan_carried_out(
-    transport: str, era: str, everything: Everything
-) -> None:
+async def test_a_person_who_says_yes_has_the_plan_carried_out(transport: str, era: str, everything: Everything) -> None:
     person, told = Person("accept", approve=True), []
 
     async def progress(done: float, _: float | None, line: str | None) -> None:
@@ -237,12 +235,15 @@ async def test_over_http_a_key_is_asked_for_and_names_the_caller(everything: Eve
         await client.call_tool("get_kubernetes_namespaces", {})
     async with Rooms().ledger(everything.access.store) as ledger:
         assert (await ledger.audit.list(limit=1))[0].actor == "mcp:alice"
-    async with Rooms().gateway(everything.access) as gateway, listening(over_http(gateway), {key: "alice"}) as url:
-        async with httpx2.AsyncClient() as wire:
-            for headers in ({}, {"Authorization": "Bearer wrong-key-wrong-key"}, {"Authorization": f"Basic {key}"}):
-                found = await wire.post(f"{url}/mcp", json={}, headers=headers)
-                assert (found.status_code, found.json()["error_code"]) == (401, "UNAUTHORIZED")
-                assert found.headers["www-authenticate"] == "Bearer"
+    async with (
+        Rooms().gateway(everything.access) as gateway,
+        listening(over_http(gateway), {key: "alice"}) as url,
+        httpx2.AsyncClient() as wire,
+    ):
+        for headers in ({}, {"Authorization": "Bearer wrong-key-wrong-key"}, {"Authorization": f"Basic {key}"}):
+            found = await wire.post(f"{url}/mcp", json={}, headers=headers)
+            assert (found.status_code, found.json()["error_code"]) == (401, "UNAUTHORIZED")
+            assert found.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(
@@ -257,9 +258,12 @@ async def test_over_http_a_key_is_asked_for_and_names_the_caller(everything: Eve
     ids=str,
 )
 async def test_a_web_page_from_elsewhere_is_not_served(headers: dict[str, str], everything: Everything) -> None:
-    async with Rooms().gateway(everything.access) as gateway, listening(over_http(gateway)) as url:
-        async with httpx2.AsyncClient() as wire:
-            found = await wire.post(f"{url}/mcp", json={}, headers=headers)
+    async with (
+        Rooms().gateway(everything.access) as gateway,
+        listening(over_http(gateway)) as url,
+        httpx2.AsyncClient() as wire,
+    ):
+        found = await wire.post(f"{url}/mcp", json={}, headers=headers)
     assert (found.status_code, found.json()["error_code"]) == (403, "FORBIDDEN")
 
 

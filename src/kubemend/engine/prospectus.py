@@ -39,6 +39,12 @@ def whole(tool: Tool) -> View:
     }
 
 
+def promise(tool: Tool) -> View:
+    """The part of it that clients build on. It only ever grows."""
+    kept = ("module", "risk", "hints", "parameters", "answers", "needs")
+    return {k: v for k, v in whole(tool).items() if k in kept}
+
+
 def right(access: Access) -> str:
     """A permission as people write it: "list pods", "patch deployments.apps"."""
     return f"{access.verb} {access.resource}{f'.{access.group}' if access.group else ''}"
