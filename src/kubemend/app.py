@@ -130,7 +130,7 @@ class Rooms:
         async with connection.open() as transport, self.ledger(access.store) as ledger:
             reader = Reader(transport)
             cluster = await identity(reader, connection.server)
-            yield Gateway(
+            gateway = Gateway(
                 catalogue.tools() if tools is None else tools,
                 reader=reader,
                 place=_place(access, connection),
@@ -140,6 +140,10 @@ class Rooms:
                 library=Library(ledger, cluster),
                 namespace=access.scope,
             )
+            try:
+                yield gateway
+            finally:
+                await gateway.settled()
 
     @asynccontextmanager
     async def practice(self, *, nodes: int, pace: float, kubeconfig: Path | None = None) -> AsyncIterator[Practice]:

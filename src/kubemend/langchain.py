@@ -28,7 +28,7 @@ try:
     from kubemend.surfaces.langchain.configuration import Given, Target, instances_of
     from kubemend.surfaces.langchain.tools import Approve, ClusterTool
 except ModuleNotFoundError as error:
-    if error.name != "langchain_core":
+    if (error.name or "").partition(".")[0] != "langchain_core":
         raise
     raise ModuleNotFoundError(
         "kubemend.langchain needs langchain-core: pip install 'kubemend[langchain]'", name=error.name

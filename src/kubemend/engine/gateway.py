@@ -88,6 +88,7 @@ class Gateway:
         self.tools, self.library = tools, library
         self._reader, self._place, self._cluster = reader, place, cluster
         self._records, self._mending, self._namespace = records, mending, namespace
+        self._whole: set[asyncio.Future[Any]] = set()
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None, tell: Tell = untold
@@ -103,12 +104,31 @@ class Gateway:
         except KubemendError as error:
             answer = Answer(tool=name, ok=False, error=failure(error))
         except asyncio.CancelledError:
-            await _uncut(self._note(name, arguments, actor, ok=False, code="cancelled"))
+            await self._uncut(self._note(name, arguments, actor, ok=False, code="cancelled"))
             raise
         answer = _fit(answer, round((time.monotonic() - began) * 1000))
         code = "" if answer.error is None else answer.error.code
-        await _uncut(self._note(name, arguments, actor, ok=answer.ok, code=code))
+        await self._uncut(self._note(name, arguments, actor, ok=answer.ok, code=code))
         return answer
+
+    async def settled(self) -> None:
+        """Wait for what was not cut: a repair whose caller has gone. To be awaited before anything is closed."""
+        while self._whole:
+            await asyncio.wait(self._whole)
+
+    async def _uncut(self, work: Awaitable[T]) -> T:
+        """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""
+        task = asyncio.ensure_future(work)
+        self._whole.add(task)
+        task.add_done_callback(self._whole.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                # Asked again and again (a loop that is closing does), it still has to come to its end.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({task})
+            raise
 
     async def _note(self, name: str, arguments: Mapping[str, Any], actor: str, *, ok: bool, code: str) -> None:
         detail = {"tool": name, "arguments": redacted(dict(arguments)), "ok": ok, "code": code}
@@ -139,20 +159,20 @@ class Gateway:
             return await tool.function(look, **bound)
         async with self._mending(tell) as mender:
             made = tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
-            return await (made if tool.risk is Risk.READ else _uncut(made))
+            return await (made if tool.risk is Risk.READ else self._uncut(made))
 
     async def _ordered(self, tool: Tool, order: Order, actor: str, ask: Ask | None, tell: Tell) -> Answer:
         """Hand an order to the guard as a plan; carry it out if a person says yes now, else leave it waiting."""
         async with self._mending(tell) as mender:
             guard = mender.guard
-            repair = await _uncut(guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor))
+            repair = await self._uncut(guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor))
             card = redacted(await waiting(repair, self._reader))
             if ask is None or guard.policy.mode is Mode.READ_ONLY:
                 return _unapproved(tool, order, card, guard.policy.mode)
             said = await ask(repair, card)
             if said is None:
                 return _unapproved(tool, order, card, guard.policy.mode)
-            return await _uncut(self._decided(mender, tool, order, repair, yes=said, actor=actor))
+            return await self._uncut(self._decided(mender, tool, order, repair, yes=said, actor=actor))
 
     async def _decided(
         self, mender: Mender, tool: Tool, order: Order, repair: Repair, *, yes: bool, actor: str
@@ -164,19 +184,6 @@ class Gateway:
             return Answer(tool=tool.name, ok=False, data={**order.told, **views.of_repair(repair)}, error=error)
         await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
         return _ended(tool, order, await guard.carry_out(repair, actor=actor))
-
-
-async def _uncut(work: Awaitable[T]) -> T:
-    """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            # Asked again and again (a loop that is closing does), it still has to come to its end.
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        raise
 
 
 def _unapproved(tool: Tool, order: Order, card: dict[str, Any], mode: Mode) -> Answer:

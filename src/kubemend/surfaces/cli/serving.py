@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from rich.text import Text
@@ -18,6 +19,7 @@ from kubemend.model.tool import Tool
 from kubemend.surfaces import threshold
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli.exits import Exit
+from kubemend.surfaces.cli.interrupt import on_stop
 from kubemend.surfaces.cli.options import NOWHERE, Access
 from kubemend.surfaces.cli.people import actor
 from kubemend.surfaces.cli.wiring import wiring
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 TOOLS = Group("Tools", sort_key=12, help="Without these all tools are served.")
 DOOR = Group("Door", sort_key=14)
 KEY = "KUBEMEND_KEY"
+GRACE_S = 5
+"""Seconds that open streams get to end when the server is stopped. A repair gets as long as it needs."""
 
 
 @Parameter(name="*", group=TOOLS)
@@ -104,14 +108,15 @@ async def mcp(
     In the default mode nothing is written: plans are answered with the command that approves them. With
     --allow-changes the person behind the client is asked for each plan, if the client can ask; else the plan waits.
     """
-    async with _gateway(access, choice, "mcp") as gateway:
-        from kubemend.surfaces.mcp import serving  # noqa: PLC0415 - an extra
+    with _extra("mcp"):
+        from kubemend.surfaces.mcp import serving  # noqa: PLC0415
 
+    host, port = threshold.place(listen, port=9080)
+    async with wiring().gateway(access, choice.tools()) as gateway:
         if transport == "stdio":
-            await serving.over_stdio(gateway, actor=f"mcp:{actor()}")
-            return Exit.OK
-        host, port = threshold.place(listen, port=9080)
-        await _listen(door.behind(serving.OverHttp(gateway), host), host, port, serving.PATH)
+            await _until_stopped(serving.over_stdio(gateway, actor=f"mcp:{actor()}"))
+        else:
+            await _listen(door.behind(serving.OverHttp(gateway), host), host, port, serving.PATH)
     return Exit.OK
 
 
@@ -123,10 +128,11 @@ async def http(
     access: Access = NOWHERE,
 ) -> int:
     """Serve the tools over HTTP at /api/v1/tools until Ctrl-C, and by MCP at /mcp if that extra is installed."""
-    async with _gateway(access, choice, "http") as gateway:
-        from kubemend.surfaces.http import application  # noqa: PLC0415 - an extra
+    with _extra("http"):
+        from kubemend.surfaces.http import application  # noqa: PLC0415
 
-        host, port = threshold.place(listen, port=8888)
+    host, port = threshold.place(listen, port=8888)
+    async with wiring().gateway(access, choice.tools()) as gateway:
         app = application.application(gateway, beside=_mcp(gateway))
         await _listen(door.behind(app, host, application.OPEN), host, port, "/api/v1/tools")
     return Exit.OK
@@ -134,36 +140,54 @@ async def http(
 
 def _mcp(gateway: Gateway) -> Mapping[str, Part]:
     try:
-        from kubemend.surfaces.mcp import serving  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        _refuse_other(error, "mcp")
+        with _extra("mcp"):
+            from kubemend.surfaces.mcp import serving  # noqa: PLC0415
+    except NoExtra:
         return {}
     return {serving.PATH: serving.OverHttp(gateway)}
 
 
-@asynccontextmanager
-async def _gateway(access: Access, choice: Choice, extra: str) -> AsyncIterator[Gateway]:
-    """The gateway; and an error that names the install line when the extra's library is missing."""
+class NoExtra(InvalidInput):
+    """What was asked for needs a library that is not installed."""
+
+    code = "extra-missing"
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Around imports: NoExtra with the install line when a library of the extra is missing."""
     try:
-        async with wiring().gateway(access, choice.tools()) as gateway:
-            yield gateway
+        yield
     except ModuleNotFoundError as error:
-        _refuse_other(error, extra)
-        raise InvalidInput(
-            f"{error.name} is not installed", code="extra-missing", hint=f"pip install 'kubemend[{extra}]'"
-        ) from error
-
-
-def _refuse_other(error: ModuleNotFoundError, extra: str) -> None:
-    """Raise it again unless it is about a library of the extra."""
-    libraries: dict[str, tuple[str, ...]] = {"mcp": ("mcp", "mcp_types", "uvicorn"), "http": ("fastapi", "uvicorn")}
-    if error.name not in libraries[extra]:
-        raise error
+        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types", "fastapi", "starlette", "uvicorn", "anyio"):
+            raise
+        raise NoExtra(f"{error.name} is not installed", hint=f"pip install 'kubemend[{name}]'") from error
 
 
 async def _listen(app: App, host: str, port: int, path: str) -> None:
-    import uvicorn  # noqa: PLC0415 - an extra
+    """Serve until Ctrl-C or SIGTERM; then let what is under way come to its end."""
+    with _extra("http"):
+        import uvicorn  # noqa: PLC0415
+
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", lifespan="on", timeout_graceful_shutdown=GRACE_S
+    )
+    server = uvicorn.Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
 
     out.say(Text(f"serving http://{host}:{port}{path}; Ctrl-C ends it", "green"))
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="on")
-    await uvicorn.Server(config).serve()
+    with on_stop(stop):
+        await server.serve()
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Await its end, or end it at Ctrl-C or SIGTERM."""
+    task = asyncio.ensure_future(work)
+
+    def stop() -> None:
+        task.cancel()
+
+    with on_stop(stop), suppress(asyncio.CancelledError):
+        await task
