@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from test_tools_mcp import Person, http
+from tools_mcp import Person, http
 from tools_world import Everything
 
 from kubemend.app import Rooms

@@ -35,7 +35,12 @@ STATUS = {
     "forbidden": 403,
     "read-only": 403,
     "rejected": 409,
-    "unreachable": 503,
+    "conflict": 409,
+    "too-many-requests": 429,
+    "unauthorized": 502,
+    "login-failed": 502,
+    "server-error": 502,
+    "cluster-unreachable": 503,
     "timed-out": 504,
 }
 """HTTP status by the code of an answer's error; 422 for any other. The answer itself says all."""

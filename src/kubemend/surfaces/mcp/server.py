@@ -35,7 +35,7 @@ from mcp_types import Tool as Listed
 
 from kubemend import __version__
 from kubemend.engine import prospectus
-from kubemend.engine.gateway import Gateway
+from kubemend.engine.gateway import Gateway, failure
 from kubemend.model.answer import Answer
 from kubemend.model.errors import KubemendError
 from kubemend.model.tool import Tool
@@ -60,10 +60,14 @@ def server(gateway: Gateway, *, actor: str) -> Server[Any]:
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         approval = Approval(context, params)
         arguments, who = params.arguments or {}, _caller(context) or actor
-        answer = await _followed(
-            context.session,
-            lambda tell: gateway.call(params.name, arguments, actor=who, ask=approval.ask, tell=tell),
-        )
+        try:
+            answer = await _followed(
+                context.session,
+                lambda tell: gateway.call(params.name, arguments, actor=who, ask=approval.ask, tell=tell),
+            )
+        except KubemendError as error:
+            # Not the tool's: the ledger takes no record.
+            answer = Answer(tool=params.name, ok=False, error=failure(error))
         return approval.required or result(answer)
 
     async def list_prompts(_: Context, __: Page) -> ListPromptsResult:
