@@ -20,6 +20,9 @@ from kubemend.model.access import Risk
 from kubemend.model.repair import State
 from kubemend.surfaces.cli.options import Access
 
+# A process of its own takes half a minute to start on a machine that is busy with ten other things.
+pytestmark = pytest.mark.timeout(180)
+
 SCALE = ("scale_deployment", {"deployment_name": "web", "namespace": "shop", "replicas": 3})
 ERAS = ("2026-07-28", "legacy")
 both_eras = pytest.mark.parametrize("era", ERAS)

@@ -40,7 +40,7 @@ class Target:
 class Instance(Struct, frozen=True):
     """One of several clusters. Empty names are made of its number."""
 
-    id: str = ""
+    id: str | int = ""
     name: str = ""
     kubeconfig_data: str | None = None
     kubeconfig_path: str | None = None
@@ -67,6 +67,7 @@ class Given:
     def under(self, configurable: Mapping[str, Any]) -> Given:
         """The same with what a RunnableConfig says. InvalidInput when it says it in a wrong way."""
         said = {k: configurable[k] for k in (*SOURCES, *PICKS, "context", "namespace", "actor") if configurable.get(k)}
+        said |= {k: str(said[k]) for k in PICKS if isinstance(said.get(k), int)}
         for key, value in said.items():
             if key != "kubernetes_instances" and not isinstance(value, str):
                 raise _wrong(key, "is no text")
@@ -111,7 +112,7 @@ def instances_of(given: str | Sequence[Any]) -> tuple[Instance, ...]:
     if not read:
         raise _wrong("kubernetes_instances", "is empty")
     return tuple(
-        msgspec.structs.replace(one, id=one.id or f"k8s-{number}", name=one.name or f"Kubernetes - {number}")
+        msgspec.structs.replace(one, id=str(one.id) or f"k8s-{number}", name=one.name or f"Kubernetes - {number}")
         for number, one in enumerate(read, start=1)
     )
 
