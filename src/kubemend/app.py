@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kubemend.lab.cluster import PracticeCluster
     from kubemend.lab.hand import Hand
     from kubemend.lab.scenarios import Cast
+    from kubemend.model.tool import Tool
     from kubemend.store.budget import Limits
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
@@ -112,38 +113,48 @@ class Rooms:
             mender = Mender(cluster=cluster, policy=policy, ledger=ledger, sight=sight, guard=guard)
             yield Bench(Seat(reader, connection.name, connection.server, connection.namespace), mender)
 
-    @asynccontextmanager
-    async def gateway(self, access: Access) -> AsyncIterator[Gateway]:
-        """The one door for tool calls on a cluster. What diagnoses and writes need is opened by the first that does."""
-        from kubemend.cluster.reader import Reader
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool that a door may offer: ours, and those in people's own files. What is odd there goes to stderr."""
         from kubemend.engine import catalogue
-        from kubemend.engine.gateway import Gateway
         from kubemend.tools.custom import configured
 
-        @asynccontextmanager
-        async def mending() -> AsyncIterator[Mender]:
-            async with self.bench(access, scope=None, tell=lambda _repair, _text: None) as bench:
-                yield bench.mender
-
-        connection = _connection(access)
         custom = configured(catalogue.tools())
         for warning in custom.warnings:
             sys.stderr.write(f"warning: {warning}\n")
+        return {**catalogue.tools(), **custom.tools}
+
+    @asynccontextmanager
+    async def gateway(self, access: Access, tools: Mapping[str, Tool] | None = None) -> AsyncIterator[Gateway]:
+        """The one door for tool calls on a cluster. What diagnoses and writes need is opened by the first that does."""
+        from kubemend.cluster.reader import Reader
+        from kubemend.engine.gateway import Gateway
+        from kubemend.engine.library import Library
+        from kubemend.tools.look import untold
+
+        @asynccontextmanager
+        async def mending(tell: Callable[[str], None] = untold) -> AsyncIterator[Mender]:
+            async with self.bench(access, scope=None, tell=lambda _repair, text: tell(text)) as bench:
+                yield bench.mender
+
+        connection = _connection(access)
         async with AsyncExitStack() as stack:
             reader = Reader(await stack.enter_async_context(connection.open()))
             ledger = await stack.enter_async_context(self.ledger(access.store))
             cluster = await identity(reader, connection.server)
             prometheus = await _prometheus(access, stack)
             gateway = Gateway(
-                {**catalogue.tools(), **custom.tools},
+                self.tools() if tools is None else tools,
                 reader=reader,
                 place=_place(access, connection),
                 cluster=cluster,
                 records=ledger.audit,
                 mending=mending,
+                library=Library(ledger, cluster),
+                namespace=access.scope,
                 prometheus=prometheus,
                 memory=ledger.usage(cluster),
             )
+            stack.push_async_callback(gateway.settled)
             if prometheus is None:
                 await stack.enter_async_context(_observing(gateway))
             yield gateway
@@ -228,7 +239,7 @@ def _write_private(path: Path, text: str) -> None:
 def _connection(place: Place) -> Connection:
     from kubemend.cluster.connection import connect
 
-    return connect(kubeconfig=place.kubeconfig, context=place.context, namespace=place.namespace)
+    return connect(kubeconfig=place.given or place.kubeconfig, context=place.context, namespace=place.namespace)
 
 
 def _policy(access: Access, limits: Limits | None) -> Policy:
@@ -244,7 +255,7 @@ def _place(access: Access, connection: Connection) -> GatewayPlace:
     from kubemend.tools.look import ContextRow
     from kubemend.tools.look import Place as GatewayPlace
 
-    known = kubeconfig_of(access.kubeconfig).contexts
+    known = kubeconfig_of(access.given or access.kubeconfig).contexts
     rows = (
         ContextRow(name, c.cluster, c.user, c.namespace or "default", name == connection.name)
         for name, c in sorted(known.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,17 @@ SETTLED_S = 30.0
 
 @pytest.fixture
 async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
+    async with everything_in(tmp_path) as found:
+        yield found
+
+
+@asynccontextmanager
+async def everything_in(folder: Path) -> AsyncIterator[Everything]:
     rooms = Rooms()
     async with rooms.practice(nodes=3, pace=0.02) as lab:
         namespace, *rest = yaml.safe_load_all(WORLD.read_text())
         await lab.create(namespace)
-        access = Access(kubeconfig=str(lab.kubeconfig), store=tmp_path / "ledger.db", allow_changes=True)
+        access = Access(kubeconfig=str(lab.kubeconfig), store=folder / "ledger.db", allow_changes=True)
         async with rooms.gateway(access) as gateway:
             await _account(gateway)
             await _cordoned(gateway)
@@ -38,7 +45,7 @@ async def everything(tmp_path: Path) -> AsyncIterator[Everything]:
             await _second_revision(gateway)
             await _settled(gateway)
             recorder.asked.clear()
-            yield Everything(gateway, recorder, lab)
+            yield Everything(gateway, recorder, lab, access)
 
 
 async def _account(gateway: Gateway) -> None:

@@ -8,13 +8,14 @@ from tools_recorder import Recorder
 
 from kubemend.app import Playground
 from kubemend.engine.gateway import Gateway
+from kubemend.surfaces.cli.options import Access
 
 
 class Everything:
-    """The gateway of a whole program on a practice cluster, and what its reads asked for."""
+    """The gateway of a whole program on a practice cluster, what its reads asked for, and how others come in."""
 
-    def __init__(self, gateway: Gateway, recorder: Recorder, lab: Playground) -> None:
-        self.gateway, self.recorder, self.lab = gateway, recorder, lab
+    def __init__(self, gateway: Gateway, recorder: Recorder, lab: Playground, access: Access) -> None:
+        self.gateway, self.recorder, self.lab, self.access = gateway, recorder, lab, access
         self._begun = len(self._audit)
 
     @property

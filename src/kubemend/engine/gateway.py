@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -17,18 +17,20 @@ from kubemend.cluster.reader import Reader
 from kubemend.engine import views
 from kubemend.engine.bounds import bounded
 from kubemend.engine.desk import MendingDesk, returning, waiting
-from kubemend.engine.guard.machine import refuse_final
+from kubemend.engine.guard.machine import Guard, refuse_final
+from kubemend.engine.library import Library
 from kubemend.engine.mender import Mender
 from kubemend.engine.policy import Mode
-from kubemend.kube.names import near
+from kubemend.engine.prospectus import known
 from kubemend.kube.redaction import redacted, text
+from kubemend.model.access import Risk
 from kubemend.model.answer import Answer, Failure, Gap
-from kubemend.model.errors import InvalidInput, KubemendError
+from kubemend.model.errors import KubemendError
 from kubemend.model.order import Errand, Order
 from kubemend.model.repair import Repair, State
 from kubemend.model.tool import Tool
 from kubemend.tools.advice import observed
-from kubemend.tools.look import Look, Memory, Place
+from kubemend.tools.look import Look, Memory, Place, untold
 from kubemend.tools.page import Page
 
 log = logging.getLogger(__name__)
@@ -36,8 +38,16 @@ log = logging.getLogger(__name__)
 SIZE = 32 << 10
 """Bytes of JSON that an answer's data may have: what a model reads without losing the rest of its conversation."""
 
-Ask = Callable[[Repair, dict[str, Any]], Awaitable[bool]]
-"""Asks a person for a yes to exactly this repair; the second argument is its plan as people see it."""
+Ask = Callable[[Repair, dict[str, Any]], Awaitable[bool | None]]
+"""Asks a person for a yes to exactly this repair; the second argument is its plan as people see it.
+
+None is no answer: the plan goes on waiting. Whatever is not True writes nothing.
+"""
+
+Tell = Callable[[str], None]
+"""Called with one line whenever there is something to tell of a call that is under way."""
+
+T = TypeVar("T")
 
 
 class Records(Protocol):
@@ -45,6 +55,14 @@ class Records(Protocol):
 
     async def note(self, *, kind: str, actor: str, cluster: str, detail: dict[str, Any]) -> None:
         """Append one audit record."""
+        ...
+
+
+class Mending(Protocol):
+    """Opens what diagnoses and writes need: a watch cache, the guard. tell: who hears how a repair comes on."""
+
+    def __call__(self, tell: Tell = untold) -> AbstractAsyncContextManager[Mender]:
+        """Open it for as long as the block lasts."""
         ...
 
 
@@ -57,8 +75,9 @@ class OutOfTime(KubemendError):
 class Gateway:
     """Calls tools on one cluster, for anybody.
 
-    mending: opens what diagnoses and writes need (a watch cache, the guard); used only by tools that need it.
-    prometheus: where use over time is asked for, if there is one. memory: where we keep it ourselves.
+    tools: those that may be called here. mending: used only by tools that need it. library: what was kept of this
+    cluster. namespace: given to every tool that takes one, where a call names none. prometheus: where use over time is
+    asked for, if there is one. memory: where we keep it ourselves.
     """
 
     def __init__(
@@ -69,29 +88,37 @@ class Gateway:
         place: Place,
         cluster: str,
         records: Records,
-        mending: Callable[[], AbstractAsyncContextManager[Mender]],
+        mending: Mending,
+        library: Library,
+        namespace: str | None = None,
         prometheus: Prometheus | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self.tools = tools
+        self.tools, self.library = tools, library
         self._reader, self._place, self._cluster = reader, place, cluster
-        self._records, self._mending = records, mending
+        self._records, self._mending, self._namespace = records, mending, namespace
         self._prometheus, self._memory = prometheus, memory
+        self._whole: set[asyncio.Future[Any]] = set()
 
-    async def call(self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None) -> Answer:
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, actor: str, ask: Ask | None = None, tell: Tell = untold
+    ) -> Answer:
         """Call one tool. Never raises for what a caller or a cluster did: a refusal is an answer, and recorded too.
 
         ask: how this door asks its person to approve a change; without it a change only waits for approval.
+        Cancelling ends a read at once. A repair that has begun is first brought to its end: proven or taken back.
         """
         began = time.monotonic()
         try:
-            answer = await self._called(self._find(name), arguments, actor, ask)
+            answer = await self._called(known(self.tools, name), arguments, actor, ask, lambda line: tell(text(line)))
         except KubemendError as error:
             answer = Answer(tool=name, ok=False, error=failure(error))
+        except asyncio.CancelledError:
+            await self._uncut(self._note(name, arguments, actor, ok=False, code="cancelled"))
+            raise
         answer = _fit(answer, round((time.monotonic() - began) * 1000))
         code = "" if answer.error is None else answer.error.code
-        detail = {"tool": name, "arguments": redacted(dict(arguments)), "ok": answer.ok, "code": code}
-        await self._records.note(kind="tool", actor=actor, cluster=self._cluster, detail=detail)
+        await self._uncut(self._note(name, arguments, actor, ok=answer.ok, code=code))
         return answer
 
     async def observe(self, every_s: float) -> None:
@@ -99,76 +126,119 @@ class Gateway:
         while True:
             await asyncio.sleep(every_s)
             try:
-                await observed(self._look())
+                await observed(self._look(untold))
             except KubemendError as error:
                 log.warning("what pods use could not be noted: %s", error.message)
 
-    def _look(self) -> Look:
-        return Look(self._reader, self._place, self._prometheus, self._memory)
+    async def settled(self) -> None:
+        """Wait for what was not cut: a repair whose caller has gone. To be awaited before anything is closed."""
+        while self._whole:
+            await asyncio.wait(self._whole)
 
-    def _find(self, name: str) -> Tool:
-        found = self.tools.get(name)
-        if found is None:
-            guess = near(name, self.tools)
-            hint = f"did you mean {guess}?" if guess else "kubemend tools list"
-            raise InvalidInput(f"there is no tool {name!r}", code="unknown-tool", hint=hint)
-        return found
+    def _look(self, tell: Tell) -> Look:
+        return Look(self._reader, self._place, self._prometheus, self._memory, tell=tell)
 
-    async def _called(self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None) -> Answer:
-        bound, look = tool.bind(arguments), self._look()
+    async def _uncut(self, work: Awaitable[T]) -> T:
+        """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""
+        task = asyncio.ensure_future(work)
+        self._whole.add(task)
+        task.add_done_callback(self._whole.discard)
         try:
-            async with asyncio.timeout(tool.within_s):
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                # Asked again and again (a loop that is closing does), it still has to come to its end.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({task})
+            raise
+
+    async def _note(self, name: str, arguments: Mapping[str, Any], actor: str, *, ok: bool, code: str) -> None:
+        detail = {"tool": name, "arguments": redacted(dict(arguments)), "ok": ok, "code": code}
+        await self._records.note(kind="tool", actor=actor, cluster=self._cluster, detail=detail)
+
+    async def _called(
+        self, tool: Tool, arguments: Mapping[str, Any], actor: str, ask: Ask | None, tell: Tell
+    ) -> Answer:
+        bound, look = tool.bind(self._placed(tool, arguments)), self._look(tell)
+        # What writes has the guard's own limits: it is never left half done for being slow.
+        within_s = None if tool.at_desk and tool.risk is not Risk.READ else tool.within_s
+        try:
+            async with asyncio.timeout(within_s):
                 made = await self._run(tool, look, bound, actor)
         except TimeoutError as error:
             raise OutOfTime(f"{tool.name} took longer than {tool.within_s:g} s", where=tool.name) from error
         if isinstance(made, Errand):
-            return await self._sent(tool, made, actor, ask)
+            return await self._sent(tool, made, look, actor, ask)
         if isinstance(made, Order):
             answer = await self._ordered(tool, made, look, actor, ask)
             return msgspec.structs.replace(answer, incomplete=tuple(look.gaps))
         return Answer(tool=tool.name, ok=True, data=made, incomplete=tuple(look.gaps))
 
+    def _placed(self, tool: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._namespace is None or "namespace" not in tool.schema["properties"]:
+            return arguments
+        return {"namespace": self._namespace, **arguments}
+
     async def _run(self, tool: Tool, look: Look, bound: dict[str, Any], actor: str) -> Any:
         if not tool.at_desk:
             return await tool.function(look, **bound)
-        async with self._mending() as mender:
-            return await tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
+        async with self._mending(look.tell) as mender:
+            made = tool.function(MendingDesk(mender, self._reader, actor=actor), **bound)
+            return await (made if tool.risk is Risk.READ else self._uncut(made))
 
     async def _ordered(self, tool: Tool, order: Order, look: Look, actor: str, ask: Ask | None) -> Answer:
         """Hand an order to the guard as a plan; carry it out if a person says yes now, else leave it waiting."""
-        async with self._mending() as mender:
+        async with self._mending(look.tell) as mender:
             guard = mender.guard
-            repair = await guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor)
-            card = await waiting(repair, self._reader)
-            if ask is None or guard.policy.mode is Mode.READ_ONLY:
+            repair = await self._uncut(guard.propose(order.plan(tool.name, tool.risk), incident="", actor=actor))
+            card = redacted(await waiting(repair, self._reader))
+            said = await _said(guard, repair, card, ask)
+            if said is None:
                 return _unapproved(tool, order.told, card, guard.policy.mode)
-            if not await ask(repair, card):
-                return _rejected(tool, order.told, await guard.reject(repair, actor=actor))
-            await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
-            repair = await guard.carry_out(repair, actor=actor)
+            if not said:
+                return _rejected(tool, order.told, await self._uncut(guard.reject(repair, actor=actor)))
+            repair = await self._uncut(_approved(guard, repair, actor))
         return _ended(tool, {**order.told, **await _told_after(order, repair, look)}, repair)
 
-    async def _sent(self, tool: Tool, errand: Errand, actor: str, ask: Ask | None) -> Answer:
+    async def _sent(self, tool: Tool, errand: Errand, look: Look, actor: str, ask: Ask | None) -> Answer:
         """Carry out a repair that is there, or take it back. It is not bound to the tool's time: a repair has its own.
 
         Undoing is a write like any other: a person's yes to it can only be given to the door, or to the command line.
         """
-        async with self._mending() as mender:
+        async with self._mending(look.tell) as mender:
             desk, guard = MendingDesk(mender, self._reader, actor=actor), mender.guard
             repair = await desk.own(errand.repair)
             if errand.undo:
-                refuse_final(repair)
-                card = returning(repair)
-                if ask is None or guard.policy.mode is Mode.READ_ONLY:
-                    return _unapproved(tool, {}, card, guard.policy.mode)
-                if not await ask(repair, card):
-                    return _rejected(tool, {}, repair)
-                return _ended(tool, {}, await guard.undo(repair, actor=actor), State.ROLLED_BACK)
-            if ask is not None and guard.policy.mode is not Mode.READ_ONLY and await desk.lacks_yes(repair):
-                if not await ask(repair, await waiting(repair, self._reader)):
-                    return _rejected(tool, {}, await guard.reject(repair, actor=actor))
-                await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
-            return _ended(tool, {}, await guard.carry_out(repair, actor=actor))
+                return await self._taken_back(tool, guard, repair, actor, ask)
+            if ask is None or guard.policy.mode is Mode.READ_ONLY or not await desk.lacks_yes(repair):
+                return _ended(tool, {}, await self._uncut(guard.carry_out(repair, actor=actor)))
+            card = redacted(await waiting(repair, self._reader))
+            said = await _said(guard, repair, card, ask)
+            if said is None:
+                return _unapproved(tool, {}, card, guard.policy.mode)
+            if not said:
+                return _rejected(tool, {}, await self._uncut(guard.reject(repair, actor=actor)))
+            return _ended(tool, {}, await self._uncut(_approved(guard, repair, actor)))
+
+    async def _taken_back(self, tool: Tool, guard: Guard, repair: Repair, actor: str, ask: Ask | None) -> Answer:
+        refuse_final(repair)
+        card = redacted(returning(repair))
+        said = await _said(guard, repair, card, ask)
+        if said is None:
+            return _unapproved(tool, {}, card, guard.policy.mode)
+        if not said:
+            return _rejected(tool, {}, repair)
+        return _ended(tool, {}, await self._uncut(guard.undo(repair, actor=actor)), State.ROLLED_BACK)
+
+
+async def _said(guard: Guard, repair: Repair, card: dict[str, Any], ask: Ask | None) -> bool | None:
+    """What a person says to it; None when nobody can be asked, or nothing may be written."""
+    return None if ask is None or guard.policy.mode is Mode.READ_ONLY else await ask(repair, card)
+
+
+async def _approved(guard: Guard, repair: Repair, actor: str) -> Repair:
+    await guard.approve(repair, plan_hash=repair.plan.hash, actor=actor)
+    return await guard.carry_out(repair, actor=actor)
 
 
 async def _told_after(order: Order, repair: Repair, look: Look) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
@@ -51,16 +51,27 @@ class Memory(Protocol):
         ...
 
 
+def untold(_: str) -> None:
+    """Nobody listens."""
+
+
 class Look:
     """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`.
 
-    prometheus: where there is one to ask. memory: what we ourselves remember of containers' use.
+    prometheus: where there is one to ask. memory: what we ourselves remember of containers' use. tell: takes one line
+    on how a long call comes on, for whoever waits for it.
     """
 
     def __init__(
-        self, reader: Reader, place: Place, prometheus: Prometheus | None = None, memory: Memory | None = None
+        self,
+        reader: Reader,
+        place: Place,
+        prometheus: Prometheus | None = None,
+        memory: Memory | None = None,
+        tell: Callable[[str], None] = untold,
     ) -> None:
         self.reader, self.place, self.prometheus, self.memory = reader, place, prometheus, memory
+        self.tell = tell
         self.gaps: list[Gap] = []
 
     async def list(

@@ -33,6 +33,8 @@ COMMANDS = (
         "tools describe", "tools:describe", "One tool: what it takes, what it answers, which rights it needs.", LOOK
     ),
     Command("tools run", "tools:run", "Call one tool.", LOOK),
+    Command("mcp serve", "serving:mcp", "Serve the tools to an agent by the Model Context Protocol.", LOOK),
+    Command("serve", "serving:http", "Serve the tools over HTTP (and MCP) until Ctrl-C.", LOOK),
     Command("fix", "fix:fix", "Diagnose one object, plan its repair, ask, apply and verify.", MEND),
     Command("undo", "undo:undo", "Take a past repair back.", MEND),
     Command("approvals list", "approvals:pending", "Plans that wait for a person's yes.", MEND),
@@ -53,6 +55,7 @@ COMMANDS = (
 
 GROUPS = {
     "snapshot": "A cluster's state in a file, for later or for elsewhere.",
+    "mcp": "The Model Context Protocol.",
     "tools": "What people and agents may ask for by name.",
     "approvals": "A person's yes or no to a plan.",
     "rbac": "Kubernetes roles, made from what rules and strategies declare.",

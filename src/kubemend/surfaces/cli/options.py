@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
+from kubemend.cluster.kubeconfig import Kubeconfig
+
 CLUSTER = Group("Cluster", sort_key=10)
 WRITES = Group("Changes", sort_key=20, help="Without one of these nothing is written to the cluster.")
 RECORDS = Group("Records and output", sort_key=30)
@@ -36,6 +38,8 @@ class Place:
     all_namespaces: Annotated[
         bool, Parameter(name=("--all-namespaces", "-A"), help="All namespaces, even if one is named.")
     ] = False
+    given: Annotated[Kubeconfig | None, Parameter(parse=False)] = None
+    """A kubeconfig that was read already, in place of a file: for programs."""
 
     @property
     def scope(self) -> str | None:

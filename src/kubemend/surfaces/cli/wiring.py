@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kubemend.engine.mender import Mender
     from kubemend.lab.scenarios import Cast
     from kubemend.model.repair import Repair
+    from kubemend.model.tool import Tool
     from kubemend.store.budget import Limits
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
@@ -88,8 +89,12 @@ class Wiring(Protocol):
         """
         ...
 
-    def gateway(self, access: Access) -> AbstractAsyncContextManager[Gateway]:
-        """The one door for tool calls on a cluster."""
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool that may be called: ours, and those that people added."""
+        ...
+
+    def gateway(self, access: Access, tools: Mapping[str, Tool] | None = None) -> AbstractAsyncContextManager[Gateway]:
+        """The one door for tool calls on a cluster. tools: those that may be called, if not all."""
         ...
 
     def practice(

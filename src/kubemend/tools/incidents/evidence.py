@@ -94,7 +94,7 @@ async def logs_of(cluster: Look, pod: Pod, container: str, lines: int) -> dict[s
     found: dict[str, str | None] = {"pod": pod.name, "container": chosen}
     for which, previous in (("current", False), ("previous", True)):
         try:
-            text = await cluster.reader.logs(pod.namespace, pod.name, container=chosen, previous=previous, tail=lines)
+            text = await cluster.logs(pod.namespace, pod.name, container=chosen, previous=previous, tail=lines)
         except ClusterError as error:
             cluster.missing(f"{which} log of {pod.name}/{chosen}", error.message)
             found[which] = None
