@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from kubemend.engine import catalogue, prospectus
+from kubemend.model.order import Errand
 from kubemend.model.tool import Tool
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -46,7 +47,9 @@ def test_the_answer_shown_in_the_reference_is_of_the_promised_shape(tool: Tool) 
     shown = json.loads(EXAMPLES.read_text()).get(tool.name)
     assert shown is not None, "run `make examples`"
     jsonschema.validate(shown, prospectus.answers(tool))
-    assert shown["ok"] or shown["error"]["code"] == "approval-required"
+    # What an errand is about is one repair, and an example can't know the id of one.
+    refused = "repair-unknown" if tool.answers is Errand else "approval-required"
+    assert shown["ok"] or shown["error"]["code"] == refused
 
 
 def _references(schema: Any) -> Any:
