@@ -106,12 +106,12 @@ def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="session")
-def real_cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """The control plane with three nodes, whose pods behave as their specs would have them behave."""
+def real_cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Another one, with three nodes, whose pods behave as their specs would have them behave."""
     from scenarios_ground import with_nodes
 
-    with with_nodes(control_plane):
-        yield control_plane
+    with ControlPlane(programs, tmp_path_factory.mktemp("cluster")) as plane, with_nodes(plane):
+        yield plane
 
 
 @pytest.fixture
