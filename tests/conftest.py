@@ -6,6 +6,7 @@ pytest puts `tests/` on the path for this file's sake, so every test can import 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,6 +34,12 @@ settings.load_profile("kubemend")
 _NO_PROGRAMS = pytest.StashKey[str]()
 _SAID = "said"
 _COUNTED = ("passed", "failed", "error", "skipped")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean something: programs inherit that it is ignored where the tests run in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
