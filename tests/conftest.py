@@ -6,6 +6,7 @@ pytest puts `tests/` on the path for this file's sake, so every test can import 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,6 +34,12 @@ settings.load_profile("kubemend")
 _NO_PROGRAMS = pytest.StashKey[str]()
 _SAID = "said"
 _COUNTED = ("passed", "failed", "error", "skipped")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean something: programs inherit that it is ignored where the tests run in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -106,12 +113,12 @@ def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="session")
-def real_cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """The control plane with three nodes, whose pods behave as their specs would have them behave."""
+def real_cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Another one, with three nodes, whose pods behave as their specs would have them behave."""
     from scenarios_ground import with_nodes
 
-    with with_nodes(control_plane):
-        yield control_plane
+    with ControlPlane(programs, tmp_path_factory.mktemp("cluster")) as plane, with_nodes(plane):
+        yield plane
 
 
 @pytest.fixture

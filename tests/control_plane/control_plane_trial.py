@@ -16,7 +16,7 @@ import msgspec
 import yaml
 from control_plane_cases import CASES, LABELS, Object, describe
 from control_plane_killer import Job
-from testbed.plane import ControlPlane
+from testbed.plane import ControlPlane, PlaneError
 
 from kubemend.model.repair import State
 
@@ -80,7 +80,7 @@ def deploy(plane: ControlPlane, stages: list[list[Object]]) -> None:
     namespaces = sorted({o["metadata"]["namespace"] for stage in stages for o in stage})
     made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in namespaces]
     for stage in stages:
-        plane.kubectl("apply", "-f", "-", manifest=yaml.safe_dump_all([*made, *stage]))
+        _apply(plane, yaml.safe_dump_all([*made, *stage]))
         made = []
         moving: list[str] = []
 
@@ -92,6 +92,18 @@ def deploy(plane: ControlPlane, stages: list[list[Object]]) -> None:
             _until(at_rest, "")
         except Unsettled:
             raise Unsettled(f"not at rest: {moving}") from None
+
+
+def _apply(plane: ControlPlane, manifest: str) -> None:
+    """Applying the same again changes nothing, so a server that was too busy for it is asked again."""
+    for last in (False, False, True):
+        try:
+            plane.kubectl("apply", "-f", "-", manifest=manifest)
+        except PlaneError as error:
+            if last or "Timeout" not in str(error):
+                raise
+        else:
+            return
 
 
 def _moving(plane: ControlPlane, namespaces: Iterable[str]) -> list[str]:

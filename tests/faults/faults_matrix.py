@@ -215,6 +215,9 @@ class Matrix:
             try:
                 async with asyncio.timeout(LONG_S):
                     await self._struck(cell)
+                    # On a busy machine the view may be too old for a repair to get as far as the step: then again.
+                    while not cell.struck and cell.repair is not None and cell.repair.state is State.REFUSED:
+                        await self._struck(cell)
             except TimeoutError:
                 cell.wrong.append("it hung")
             cell.seconds = time.monotonic() - began
