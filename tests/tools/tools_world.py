@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+import yaml
 from tools_recorder import Recorder
 
 from kubemend.app import Playground
+from kubemend.cluster.reader import Reader
 from kubemend.engine.gateway import Gateway
+from kubemend.kube.rollout import progress
+from kubemend.model.objects import Deployment, Pod, ServiceAccount
 from kubemend.surfaces.cli.options import Access
+
+WORLD = Path(__file__).with_name("world.yaml")
+SETTLED_S = 60.0
 
 
 class Everything:
@@ -26,3 +36,52 @@ class Everything:
         """The changes that reached the API server since the world stood, dry runs aside, by the server's own record."""
         made = (a for a in self._audit[self._begun :] if not a.dry_run and a.code < 400)
         return [f"{a.verb} {a.resource}{f'/{a.subresource}' if a.subresource else ''} {a.name}" for a in made]
+
+
+async def populate(reader: Reader, create: Callable[[dict[str, Any]], Awaitable[object]]) -> None:
+    """Fill a cluster of three nodes, lab-1 to lab-3, with a little of everything, and wait until it has come about."""
+    namespace, *rest = yaml.safe_load_all(WORLD.read_text())
+    await create(namespace)
+    await _account(reader)
+    await _cordoned(reader)
+    for document in rest:
+        await create(document)
+    await _settled(reader)
+    await _second_revision(reader)
+    await _settled(reader)
+
+
+async def _account(reader: Reader) -> None:
+    """Until the namespace has its ServiceAccount, without which no pod can be made."""
+    async with asyncio.timeout(SETTLED_S):
+        while not (await reader.list(ServiceAccount, "shop")).items:  # noqa: ASYNC110  (a test polls as people do)
+            await asyncio.sleep(0.02)
+
+
+async def _settled(reader: Reader) -> None:
+    """Until every pod of the world's Deployments runs and pods that end have: the examples speak of them."""
+    async with asyncio.timeout(SETTLED_S):
+        while True:
+            found = await reader.list(Deployment, "shop")
+            crasher = await reader.read(Pod, "shop", "crasher")
+            failed = await reader.read(Pod, "shop", "failed")
+            ended = any(s.restart_count for s in crasher.status.container_statuses) and failed.status.phase == "Failed"
+            if ended and all(progress(d).complete for d in found.items if "broken" not in d.metadata.labels):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def _cordoned(reader: Reader) -> None:
+    """One node is closed, so that it can be opened."""
+    await _patch(reader, "/api/v1/nodes/lab-3", {"spec": {"unschedulable": True}})
+
+
+async def _second_revision(reader: Reader) -> None:
+    container = {"name": "api", "image": "registry.lab/web:1.2"}
+    body = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    await _patch(reader, "/apis/apps/v1/namespaces/shop/deployments/api", body)
+
+
+async def _patch(reader: Reader, path: str, body: dict[str, object]) -> None:
+    kind = "application/strategic-merge-patch+json"
+    await reader._transport.send("PATCH", path, body, content_type=kind, changes=True)
