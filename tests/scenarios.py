@@ -30,6 +30,7 @@ from scenarios_watch import Watcher, wait
 LIMITS = ("--max-concurrent", "40", "--max-per-hour", "10000", "--cooldown", "5")
 """Nothing is to wait for a budget here: what is measured is the repair."""
 FARING = (*state.WORKLOADS, "Job", "Pod", "Service", "PersistentVolumeClaim")
+PEOPLED = (*state.WORKLOADS, "Job", "Pod")
 QUIET_S = 12.0
 """Nothing new for so long, once everything has ended, before the end is looked at: longer than the detector sleeps."""
 FILL = 0.6
@@ -375,7 +376,7 @@ def _batches(casts: Sequence[Cast], most: int, room: float) -> Iterator[list[Cas
 def _pods(cast: Cast) -> int:
     """How many pods it and its noise have while all is well."""
     objects = [*cast.manifests("healthy"), *noise.beside(cast)]
-    return sum(o.get("spec", {}).get("replicas", 1) for o in objects if o["kind"] in FARING)
+    return sum(o.get("spec", {}).get("replicas", 1) for o in objects if o["kind"] in PEOPLED)
 
 
 def _room(ground: Ground) -> int:
