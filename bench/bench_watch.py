@@ -57,7 +57,7 @@ class Watch:
             now, event = time.perf_counter(), json.loads(line)
             if event["what"] == "opened":
                 with self._news:
-                    self._told[f"{event['incident']['namespace']}/{event['incident']['subject']['name']}"] = now
+                    self._told[event["incident"]["subject"].rpartition(" ")[2]] = now
                     self._news.notify_all()
 
     def settled(self, count: int) -> None:

@@ -9,8 +9,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +17,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
+MEASURED = ROOT / "bench" / "measured.py"
+PAGE = ROOT / "docs" / "results.md"
+SPEED = "\n## Speed\n"
+"""Where in the page what benchmarks write begins; what stands before it is written by people."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,14 @@ class Ran:
 def run(command: Sequence[str]) -> Ran:
     """Run a program to its successful end, measured. Python keeps its byte code, as where it is installed."""
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    began = time.perf_counter()
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=errors, env=env)
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        process.stdout.close()
-        if process.returncode:
-            errors.seek(0)
-            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read().decode()}")
-    return Ran(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, output)
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", str(MEASURED), *command], capture_output=True, check=False, env=env
+    )
+    told, _, figures = ran.stderr.decode().rstrip().rpartition("\n")
+    if ran.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {ran.returncode}:\n{told}")
+    wall, cpu, peak = figures.split()
+    return Ran(float(wall), float(cpu), int(peak), ran.stdout)
 
 
 def median(values: Sequence[float]) -> float:
@@ -88,12 +85,10 @@ def save(name: str, result: dict[str, Any]) -> None:
 
 
 def write_page() -> None:
-    """Write `docs/results.md` from all results there are."""
+    """Write the last part of `docs/results.md` from all results there are."""
     parts = [page(json.loads(p.read_text())) for p in sorted(RESULTS.glob("*.json"))]
-    head = (
-        "# Measured\n\nWritten by `make bench` from `bench/results/*.json`. Ratios are between runs of one bench.\n\n"
-    )
-    (ROOT / "docs" / "results.md").write_text(head + "\n\n".join(parts) + "\n")
+    head = "Written by `make bench` from `bench/results/*.json`. Ratios are between runs of one bench.\n\n"
+    PAGE.write_text(PAGE.read_text().partition(SPEED)[0] + SPEED + head + "\n\n".join(parts) + "\n")
 
 
 def page(result: dict[str, Any]) -> str:
@@ -109,7 +104,7 @@ def page(result: dict[str, Any]) -> str:
             f"load {where['load_1min']} at the start",
         )
     )
-    lines = [f"## {result['title']}", "", result["what"], "", f"_{machine}_", ""]
+    lines = [f"### {result['title']}", "", result["what"], "", f"_{machine}_", ""]
     for table in result["tables"]:
         lines += [*_table(table), ""]
     return "\n".join([*lines, *result.get("notes", ())]).rstrip()

@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,8 +30,11 @@ from scenarios_watch import Watcher, wait
 LIMITS = ("--max-concurrent", "40", "--max-per-hour", "10000", "--cooldown", "5")
 """Nothing is to wait for a budget here: what is measured is the repair."""
 FARING = (*state.WORKLOADS, "Job", "Pod", "Service", "PersistentVolumeClaim")
+PEOPLED = (*state.WORKLOADS, "Job", "Pod")
 QUIET_S = 12.0
 """Nothing new for so long, once everything has ended, before the end is looked at: longer than the detector sleeps."""
+FILL = 0.6
+"""How much of the nodes' room for pods healthy workloads may take: a rollout needs more."""
 SETTLE_S = 600.0
 """Longer than any healthy state takes to come about, on a busy machine too."""
 
@@ -330,7 +333,8 @@ def play_seed(
 ) -> tuple[list[Outcome], list[str]]:
     """All scenarios with one seed: those that change nodes one after another, then all others side by side.
 
-    at_once: no more than so many side by side, for a machine that is busy with other things; 0 for all.
+    at_once: no more than so many side by side, for a machine that is busy with other things; 0 for all there is room
+    for.
     tell: called with what came of each, as soon as that is known.
     """
     nodes = ground.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
@@ -338,8 +342,7 @@ def play_seed(
     kubeconfig = as_account(ground, "fixer", folder)
     batches = [[c] for c in casts if c.scenario.scope == "cluster"]
     together = [c for c in casts if c.scenario.scope != "cluster"]
-    size = at_once or max(len(together), 1)
-    batches += [together[i : i + size] for i in range(0, len(together), size)]
+    batches += _batches(together, at_once or len(together), _room(ground) * FILL)
     outcomes: list[Outcome] = []
     outside: list[str] = []
     for number, batch in enumerate(batches):
@@ -353,6 +356,33 @@ def play_seed(
             tell(f"{line}\n")
         play.clean()
     return outcomes, outside
+
+
+def _batches(casts: Sequence[Cast], most: int, room: float) -> Iterator[list[Cast]]:
+    """So many that a batch has no more than `most`, and its pods no more than `room`."""
+    batch: list[Cast] = []
+    left = room
+    for one in casts:
+        pods = _pods(one)
+        if batch and (len(batch) == most or pods > left):
+            yield batch
+            batch, left = [], room
+        batch.append(one)
+        left -= pods
+    if batch:
+        yield batch
+
+
+def _pods(cast: Cast) -> int:
+    """How many pods it and its noise have while all is well."""
+    objects = [*cast.manifests("healthy"), *noise.beside(cast)]
+    return sum(o.get("spec", {}).get("replicas", 1) for o in objects if o["kind"] in PEOPLED)
+
+
+def _room(ground: Ground) -> int:
+    """How many pods the nodes take."""
+    told = ground.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.allocatable.pods}")
+    return sum(map(int, told.split()))
 
 
 if __name__ == "__main__":

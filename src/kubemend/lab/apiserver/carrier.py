@@ -93,7 +93,7 @@ async def _stream(raw: web.Request, answer: Stream) -> web.StreamResponse:
     try:
         async for chunk in answer.chunks:
             await response.write(chunk)
-    except ConnectionResetError:
-        return response
-    await response.write_eof()
+        await response.write_eof()
+    except ConnectionResetError:  # whoever listened has gone
+        pass
     return response
