@@ -47,6 +47,7 @@ COMMANDS = (
     Command("demo", "demo:demo", "See the whole loop in a practice cluster of its own.", SETUP),
     Command("doctor", "doctor:doctor", "Check that everything kubemend needs is there.", SETUP),
     Command("rbac viewer", "rbac:viewer", "The role that finds faults, as YAML.", SETUP),
+    Command("rbac tools", "rbac:tools", "The role that calls tools, as YAML.", SETUP),
     Command("rbac fixer", "rbac:fixer", "The role that also repairs them, as YAML.", SETUP),
     Command("lab up", "lab:up", "Start a practice cluster that kubectl can talk to.", SETUP),
     Command("lab break", "breaking:break_", "Break something on a cluster for practice; lists what there is.", SETUP),

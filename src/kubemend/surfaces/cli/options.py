@@ -15,6 +15,7 @@ WRITES = Group("Changes", sort_key=20, help="Without one of these nothing is wri
 RECORDS = Group("Records and output", sort_key=30)
 
 Format = Literal["table", "json", "yaml"]
+Risks = Literal["read", "low", "medium", "high"]
 
 Output = Annotated[Format, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the data.")]
 Store = Annotated[

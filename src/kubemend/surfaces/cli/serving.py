@@ -20,7 +20,7 @@ from kubemend.surfaces import threshold
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.interrupt import on_stop
-from kubemend.surfaces.cli.options import UNMEASURED, ToolAccess
+from kubemend.surfaces.cli.options import UNMEASURED, Risks, ToolAccess
 from kubemend.surfaces.cli.people import actor
 from kubemend.surfaces.cli.wiring import wiring
 from kubemend.surfaces.threshold import App, Keys, Threshold
@@ -44,9 +44,7 @@ class Choice:
     toolset: Annotated[tuple[str, ...], Parameter(help="Serve the tools of this module; may be repeated.")] = ()
     tool: Annotated[tuple[str, ...], Parameter(help="Serve this tool; may be repeated.")] = ()
     without: Annotated[tuple[str, ...], Parameter(help="Don't serve this tool; may be repeated.")] = ()
-    max_risk: Annotated[Literal["read", "low", "medium", "high"], Parameter(help="Serve no tools of greater risk.")] = (
-        "high"
-    )
+    max_risk: Annotated[Risks, Parameter(help="Serve no tools of greater risk.")] = "high"
 
     def tools(self) -> Mapping[str, Tool]:
         """Those tools."""

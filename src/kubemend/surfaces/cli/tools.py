@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -14,11 +14,10 @@ from kubemend.model.repair import Repair
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli.arguments import spelled, whole
 from kubemend.surfaces.cli.exits import Exit
-from kubemend.surfaces.cli.options import UNMEASURED, Output, ToolAccess
+from kubemend.surfaces.cli.options import UNMEASURED, Output, Risks, ToolAccess
 from kubemend.surfaces.cli.people import actor, ask
 from kubemend.surfaces.cli.wiring import wiring
 
-Risks = Literal["read", "low", "medium", "high"]
 Name = Annotated[str, Parameter(name="NAME", help="The tool; see kubemend tools list.")]
 
 
