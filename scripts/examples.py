@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "tools"))
 
 async def answered() -> dict[str, object]:
     """Every tool's answer as plain data."""
-    from conftest import everything_in  # type: ignore[import-not-found] # noqa: PLC0415
+    from tools_world import everything_in  # type: ignore[import-not-found] # noqa: PLC0415
 
     found: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="kubemend-examples-") as folder:

@@ -11,9 +11,9 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from conftest import everything_in
 from tools_plane import Grounds, grounds
 from tools_shape import Shape, differences, shape
+from tools_world import everything_in
 
 from kubemend.engine import catalogue, prospectus
 from kubemend.engine.gateway import Gateway

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from tools_recorder import Recorder
 
-from kubemend.app import Playground
+from kubemend.app import Playground, Rooms
 from kubemend.cluster.reader import Reader
 from kubemend.engine.gateway import Gateway
 from kubemend.kube.rollout import progress
@@ -36,6 +37,18 @@ class Everything:
         """The changes that reached the API server since the world stood, dry runs aside, by the server's own record."""
         made = (a for a in self._audit[self._begun :] if not a.dry_run and a.code < 400)
         return [f"{a.verb} {a.resource}{f'/{a.subresource}' if a.subresource else ''} {a.name}" for a in made]
+
+
+@asynccontextmanager
+async def everything_in(folder: Path) -> AsyncIterator[Everything]:
+    rooms = Rooms()
+    async with rooms.practice(nodes=3, pace=0.02) as lab:
+        access = Access(kubeconfig=str(lab.kubeconfig), store=folder / "ledger.db", allow_changes=True)
+        async with rooms.gateway(access) as gateway:
+            await populate(gateway._reader, lab.create)
+            recorder = Recorder(gateway._reader._transport)
+            gateway._reader = Reader(recorder)  # type: ignore[arg-type]
+            yield Everything(gateway, recorder, lab, access)
 
 
 async def populate(reader: Reader, create: Callable[[dict[str, Any]], Awaitable[object]]) -> None:
