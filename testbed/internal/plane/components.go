@@ -113,7 +113,9 @@ func (l layout) apiserver() []string {
 		flags = append(flags, "--endpoint-reconciler-type=none")
 	}
 	if l.audit {
-		flags = append(flags, "--audit-policy-file="+l.auditPolicy(), "--audit-log-path="+l.auditLog())
+		flags = append(flags, "--audit-policy-file="+l.auditPolicy(), "--audit-log-path="+l.auditLog(),
+			// Rotated at 100 MB, which is the default, it would hide writes from who counts them.
+			"--audit-log-maxsize=1000000")
 	}
 	return flags
 }
