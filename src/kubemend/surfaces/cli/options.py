@@ -70,7 +70,9 @@ class ToolAccess(Access):
     prometheus_url: Annotated[
         str | None,
         Parameter(
-            group=CLUSTER, help="Prometheus of the cluster, for use over time; default $KUBEMEND_PROMETHEUS_URL."
+            group=CLUSTER,
+            help="Prometheus, for use over time: a URL, NAMESPACE/SERVICE[:PORT] of the cluster, or auto to look for "
+            "one there; default $KUBEMEND_PROMETHEUS_URL.",
         ),
     ] = None
 
