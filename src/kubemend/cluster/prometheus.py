@@ -6,6 +6,7 @@ cluster through the API server (`kubemend.cluster.monitoring`).
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -83,7 +84,7 @@ class Prometheus:
         self._way = way
 
     async def query(self, promql: str, *, at: datetime | None = None) -> tuple[Sample, ...]:
-        """The vector that a query gives at a moment, now by default. Values that are no number (NaN) are left out.
+        """The vector that a query gives at a moment, now by default. What is no finite number (NaN, Inf) is left out.
 
         QueryFailed, Unreachable, TimedOut, Garbled; of one in the cluster also NoneFound.
         """
@@ -94,7 +95,7 @@ class Prometheus:
             if answer.status == "success" and answer.data.result_type == "vector":
                 found = msgspec.json.decode(answer.data.result, type=tuple[_Result, ...])
                 samples = (Sample(r.metric, float(r.value[1])) for r in found)
-                return tuple(s for s in samples if s.value == s.value)
+                return tuple(s for s in samples if math.isfinite(s.value))
         except (msgspec.DecodeError, ValueError) as error:
             if status == 200:
                 raise Garbled(f"the answer is none of Prometheus: {error}", where=where) from error
