@@ -130,6 +130,8 @@ class Rooms:
         from kubemend.cluster.reader import Reader
         from kubemend.engine.gateway import Gateway
         from kubemend.engine.library import Library
+        from kubemend.surfaces.cli.options import ToolAccess
+        from kubemend.tools import pricefile
         from kubemend.tools.look import untold
 
         @asynccontextmanager
@@ -138,6 +140,7 @@ class Rooms:
                 yield bench.mender
 
         connection = _connection(access)
+        prices = pricefile.configured(access.prices if isinstance(access, ToolAccess) else None)
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(connection.open())
             reader, asked = Reader(transport), _prometheus_of(access)
@@ -154,6 +157,7 @@ class Rooms:
                 namespace=access.scope,
                 prometheus=await _prometheus(asked, transport, reader, stack),
                 memory=ledger.usage(cluster),
+                prices=prices,
             )
             stack.push_async_callback(gateway.settled)
             if "://" not in asked:
