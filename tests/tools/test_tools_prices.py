@@ -59,6 +59,13 @@ def test_a_book_holds_what_its_file_says_and_opencosts_prices_for_the_rest(tmp_p
     assert Prices() == Prices(0.031611, 0.004237, 0.95, 0.04)
 
 
+def test_the_example_of_the_reference_is_a_good_book(tmp_path: Path) -> None:
+    doors = Path(__file__).parents[2] / "docs" / "doors.md"
+    shown = next(b for b in doors.read_text().split("```yaml\n")[1:] if b.startswith("currency:"))
+    held = read(book(tmp_path, shown.partition("```")[0]))
+    assert (held.currency, len(held.nodes), held.nodes[1].gpu_hour) == ("EUR", 2, 0.71)
+
+
 def test_the_first_rule_that_a_nodes_labels_meet_counts_for_it_with_what_it_says(tmp_path: Path) -> None:
     held = read(book(tmp_path, EUROS))
 

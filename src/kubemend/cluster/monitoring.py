@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kubemend.cluster import installations
 from kubemend.cluster.errors import ClusterError, ConfigError, Forbidden, NotFound, NotServed, Refused, TimedOut
 from kubemend.cluster.prometheus import QUERY, WITHIN_S, Prometheus, QueryFailed, capped
 from kubemend.cluster.resource import resource_of
@@ -30,51 +31,12 @@ AUTO = "auto"
 _NAMED = re.compile(r"(?P<namespace>[a-z0-9-]{1,63})/(?P<name>[a-z0-9-]{1,63})(?::(?P<port>[0-9]{1,5}))?")
 LOOK_AGAIN_S = 600.0
 """Seconds for which a search serves, whatever came of it."""
-PORTS = ("http-web", "web", "http", "https")
-"""Names of the port that answers queries, the likeliest first; beside it stand gRPC and the configuration reloader."""
 
 
 class NoneFound(ClusterError):
     """No Service of the cluster can be taken for its Prometheus."""
 
     code = "prometheus-not-found"
-
-
-@dataclass(frozen=True)
-class _Known:
-    """How an installation marks its Service. prefix: of its query API's path."""
-
-    labels: Mapping[str, str]
-    prefix: str = ""
-
-
-_NAME, _PART, _APP = "app.kubernetes.io/name", "app.kubernetes.io/component", "app"
-KNOWN = (
-    # What sees over several Prometheis, or holds more, comes before one of them.
-    _Known({_NAME: "thanos", _PART: "query"}),
-    *(_Known(labels) for labels in ({_NAME: "thanos-query"}, {_APP: "thanos-query"}, {_APP: "thanos-querier"})),
-    *(_Known(labels, "/select/0/prometheus") for labels in ({_NAME: "vmselect"}, {_APP: "vmselect"})),
-    *(_Known({_NAME: name}) for name in ("vmsingle", "victoria-metrics-single")),
-    _Known({_APP: "kube-prometheus-stack-prometheus"}),
-    _Known({_NAME: "prometheus", _PART: "server"}),
-    _Known({_APP: "prometheus", "component": "server"}),
-    _Known({_NAME: "prometheus", _PART: "prometheus"}),
-    _Known({_NAME: "kube-prometheus", _PART: "prometheus"}),
-    *(
-        _Known({_APP: app})
-        for app in (
-            "prometheus-server",
-            "prometheus-operator-prometheus",
-            "rancher-monitoring-prometheus",
-            "prometheus-prometheus",
-        )
-    ),
-    _Known({"operated-prometheus": "true"}),
-)
-"""The charts of Thanos, VictoriaMetrics, kube-prometheus-stack, Prometheus (and what came before it), Bitnami and
-Rancher, kube-prometheus, and the Service that the operator makes for each of its own; the best to ask first."""
-_OWN = ("release", "kubecost")
-"""The label of a Prometheus that holds one product's series only."""
 
 
 @dataclass(frozen=True)
@@ -171,59 +133,26 @@ class _Through:
         ports = [p for p in service.spec.ports if wanted.port in (None, p.port)]
         if not ports:
             raise NoneFound(f"Service {wanted.namespace}/{wanted.name} has no port {wanted.port or ''}".rstrip())
-        return _place(service, _best(ports))
+        return _place(service, installations.best(ports))
 
     async def _look(self) -> _Place:
         """The one that looks like Prometheus. Of several namespaces none is taken: anybody may give labels."""
-        seen = {s.ref: s for selector in _selectors() for s in await self._listed(selector)}
-        found = sorted((s for s in seen.values() if _fit(s)), key=_order)
+        lists = [(await self.reader.list(Service, labels=s)).items for s in installations.selectors()]
+        found = sorted(
+            {s.ref: s for held in lists for s in held if installations.fit(s)}.values(), key=installations.order
+        )
         if not found:
             raise NoneFound("no Service of the cluster looks like Prometheus", hint="name it: NAMESPACE/SERVICE")
-        if len({s.namespace for s in found}) > 1 or (len(found) > 1 and _order(found[0])[:2] == _order(found[1])[:2]):
+        if installations.doubtful(found):
             told = ", ".join(f"{s.namespace}/{s.name}" for s in found[:5])
             raise NoneFound(f"several Services look like Prometheus: {told}", hint="name one: NAMESPACE/SERVICE")
-        return _place(found[0], _best(found[0].spec.ports))
-
-    async def _listed(self, selector: str) -> Iterable[Service]:
-        return (await self.reader.list(Service, labels=selector)).items
-
-
-def _selectors() -> list[str]:
-    """Label selectors that find all of KNOWN in few lists."""
-    values: dict[str, set[str]] = {}
-    for known in KNOWN:
-        key, value = next(iter(known.labels.items()))
-        values.setdefault(key, set()).add(value)
-    return [f"{key} in ({','.join(sorted(held))})" for key, held in values.items()]
-
-
-def _known(service: Service) -> int | None:
-    """Its place among KNOWN."""
-    held = service.metadata.labels.items()
-    return next((i for i, known in enumerate(KNOWN) if known.labels.items() <= held), None)
-
-
-def _fit(service: Service) -> bool:
-    """Whether it may be Prometheus. Without a selector its addresses are anything that somebody wrote down."""
-    own = _OWN in service.metadata.labels.items()
-    return _known(service) is not None and not own and bool(service.spec.selector) and bool(service.spec.ports)
-
-
-def _order(service: Service) -> tuple[int, bool, str, str]:
-    rank = _known(service)
-    headless = service.spec.cluster_ip == "None"
-    return len(KNOWN) if rank is None else rank, headless, service.namespace, service.name
-
-
-def _best(ports: Iterable[ServicePort]) -> ServicePort:
-    return min(ports, key=lambda p: PORTS.index(p.name) if p.name in PORTS else len(PORTS))
+        return _place(found[0], installations.best(found[0].spec.ports))
 
 
 def _place(service: Service, port: ServicePort) -> _Place:
     scheme = "https" if port.name.startswith("https") or port.port == 443 else "http"
-    proxy, rank = f"{scheme}:{service.name}:{port.port}", _known(service)
-    prefix = "" if rank is None else KNOWN[rank].prefix
-    path = resource_of(Service).object(service.namespace, proxy, "proxy") + prefix + QUERY
+    proxy = f"{scheme}:{service.name}:{port.port}"
+    path = resource_of(Service).object(service.namespace, proxy, "proxy") + installations.prefix(service) + QUERY
     return _Place(service.namespace, proxy, path)
 
 
