@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kubemend.cluster.connection import Connection
     from kubemend.cluster.prometheus import Prometheus
     from kubemend.cluster.reader import Reader
+    from kubemend.cluster.transport import Transport
     from kubemend.engine.gateway import Gateway
     from kubemend.engine.mender import Mender
     from kubemend.engine.policy import Policy
@@ -129,6 +130,8 @@ class Rooms:
         from kubemend.cluster.reader import Reader
         from kubemend.engine.gateway import Gateway
         from kubemend.engine.library import Library
+        from kubemend.surfaces.cli.options import ToolAccess
+        from kubemend.tools import pricefile
         from kubemend.tools.look import untold
 
         @asynccontextmanager
@@ -137,11 +140,12 @@ class Rooms:
                 yield bench.mender
 
         connection = _connection(access)
+        prices = pricefile.configured(access.prices if isinstance(access, ToolAccess) else None)
         async with AsyncExitStack() as stack:
-            reader = Reader(await stack.enter_async_context(connection.open()))
+            transport = await stack.enter_async_context(connection.open())
+            reader, asked = Reader(transport), _prometheus_of(access)
             ledger = await stack.enter_async_context(self.ledger(access.store))
             cluster = await identity(reader, connection.server)
-            prometheus = await _prometheus(access, stack)
             gateway = Gateway(
                 self.tools() if tools is None else tools,
                 reader=reader,
@@ -151,11 +155,13 @@ class Rooms:
                 mending=mending,
                 library=Library(ledger, cluster),
                 namespace=access.scope,
-                prometheus=prometheus,
+                prometheus=await _prometheus(asked, transport, reader, stack),
                 memory=ledger.usage(cluster),
+                prices=prices,
             )
             stack.push_async_callback(gateway.settled)
-            if prometheus is None:
+            if "://" not in asked:
+                # One in the cluster may not be there, or may not be found.
                 await stack.enter_async_context(_observing(gateway))
             yield gateway
 
@@ -194,7 +200,7 @@ class Rooms:
 
 
 OBSERVE_S = 300.0
-"""How often a gateway that stays open notes what pods use, where no Prometheus does."""
+"""How often a gateway that stays open notes what pods use, where no URL of a Prometheus was given."""
 
 
 @asynccontextmanager
@@ -211,17 +217,25 @@ async def _observing(gateway: Gateway) -> AsyncIterator[None]:
             await looking
 
 
-async def _prometheus(access: Access, stack: AsyncExitStack) -> Prometheus | None:
-    """The Prometheus that was named, by option or environment."""
+def _prometheus_of(access: Access) -> str:
+    """What was said of Prometheus, by option or environment; "" for nothing."""
     from kubemend.surfaces.cli.options import ToolAccess
 
     given = access.prometheus_url if isinstance(access, ToolAccess) else None
-    url = given or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
-    if not url:
-        return None
-    from kubemend.cluster.prometheus import open_prometheus
+    return given or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
 
-    return await stack.enter_async_context(open_prometheus(url))
+
+async def _prometheus(asked: str, transport: Transport, reader: Reader, stack: AsyncExitStack) -> Prometheus | None:
+    """The Prometheus that was named, or is to be looked for in the cluster."""
+    if not asked:
+        return None
+    if "://" in asked:
+        from kubemend.cluster.prometheus import open_prometheus
+
+        return await stack.enter_async_context(open_prometheus(asked))
+    from kubemend.cluster.monitoring import in_cluster, named
+
+    return in_cluster(transport, reader, named(asked))
 
 
 def _write_private(path: Path, text: str) -> None:

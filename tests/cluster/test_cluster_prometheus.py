@@ -44,17 +44,19 @@ def answering(text: str, status: int = 200) -> Handler:
     return handler
 
 
-async def test_a_vector_becomes_samples_and_what_is_no_number_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_vector_becomes_samples_and_what_is_no_finite_number_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(prometheus.TOKEN, "canary")
     seen = {}
 
     async def handler(request: web.Request) -> web.Response:
         seen.update(await request.post(), path=request.path, auth=request.headers["Authorization"])
-        return web.Response(text=vector("1.25", "NaN", "+Inf"))
+        return web.Response(text=vector("1.25", "NaN", "+Inf", "-Inf", "0"))
 
     async with serving(handler) as url, open_prometheus(url + "/") as client:
         found = await client.query("up", at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert found == (Sample({"pod": "p0"}, 1.25), Sample({"pod": "p2"}, float("inf")))
+    assert found == (Sample({"pod": "p0"}, 1.25), Sample({"pod": "p4"}, 0.0))
     assert seen == {"query": "up", "time": "1767225600.0", "path": "/api/v1/query", "auth": "Bearer canary"}
 
 

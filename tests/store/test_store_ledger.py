@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import delete, text, update
 
@@ -166,6 +167,23 @@ async def test_a_refused_repair_needs_no_rest_but_counts_as_an_attempt(ledger: L
     with pytest.raises(OverBudget) as spent:
         await begun(ledger, limits=Limits(cooldown_s=600, attempts=2))
     assert spent.value.code == "attempts-spent"
+
+
+async def test_a_plan_that_nobody_approved_is_no_attempt(ledger: Ledger):
+    for _ in range(5):
+        waits = await waiting(ledger)
+        assert await proposed(ledger) == waits
+        await ledger.repairs.move(waits, State.REJECTED, why="a person said no")
+    await begun(ledger, limits=Limits(attempts=1, cooldown_s=0, per_hour=1))
+
+
+async def test_an_order_of_a_person_may_be_given_again_but_is_held_to_the_other_limits(ledger: Ledger):
+    order = msgspec.structs.replace(plan(), strategy="scale_deployment", code="")
+    for _ in range(4):
+        await taken_back(ledger, await begun(ledger, order, Limits(attempts=1, cooldown_s=0)))
+    for limits, message in ((Limits(cooldown_s=60), "cooldown"), (Limits(cooldown_s=0, per_hour=4), "last hour")):
+        with pytest.raises(OverBudget, match=message):
+            await begun(ledger, order, limits)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,54 +9,17 @@ from pathlib import Path
 
 import pytest
 from tools_ground import Ground, deployment, ground
-from tools_prometheus import Series, needs_prometheus, prometheus
+from tools_prometheus import KUBELET, MI, STEADY, Series, needs_prometheus, pod_series, prometheus, quantile, start
 
 from kubemend.app import Rooms
 from kubemend.cluster.prometheus import open_prometheus
 from kubemend.surfaces.cli.options import Access, ToolAccess
 
-MI = 2**20
-KUBELET = {"namespace": "shop", "container": "web", "job": "kubelet"}
 STATE = {"namespace": "shop", "job": "kube-state-metrics"}
 
 ASKS = "resources: {requests: {cpu: '1', memory: 1Gi}, limits: {cpu: '2', memory: 1Gi}}"
 
 
-def start() -> int:
-    """Six hours ago, at a full minute: where KRR's one-minute steps stand."""
-    return (int(time.time()) - 6 * 3600) // 60 * 60
-
-
-def counter(begin: int, rates: list[float]) -> list[tuple[int, float]]:
-    """A CPU counter every 15 s that rises by one rate within each minute: what rate(...[1m]) gives at each minute."""
-    points, total = [(begin, 0.0)], 0.0
-    for minute, rate in enumerate(rates):
-        for quarter in range(1, 5):
-            total += rate * 15
-            points.append((begin + 60 * minute + 15 * quarter, total))
-    return points
-
-
-def quantile(values: list[float], q: float) -> float:
-    """Prometheus' quantile_over_time: between the two nearest ranks of q * (n - 1), by their distance."""
-    ordered, rank = sorted(values), q * (len(values) - 1)
-    low = math.floor(rank)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] * (1 - (rank - low)) + ordered[high] * (rank - low)
-
-
-def pod_series(series: Series, pod: str, begin: int, rates: list[float], peak: int) -> None:
-    """CPU and memory of one pod, once by the kubelet and once by another job that must not count."""
-    labels = {**KUBELET, "pod": pod}
-    series.add("container_cpu_usage_seconds_total", labels, counter(begin, rates), "counter")
-    memory = [(begin + 60 * m, float(peak if m == 7 else 50 * MI)) for m in range(len(rates) + 1)]
-    series.add("container_memory_working_set_bytes", labels, memory)
-    other = {**labels, "job": "another"}
-    series.add("container_cpu_usage_seconds_total", other, counter(begin, [9.0] * len(rates)), "counter")
-    series.add("container_memory_working_set_bytes", other, [(t, v + 900 * MI) for t, v in memory])
-
-
-STEADY = [0.1 + 0.001 * m for m in range(120)]
 SPIKY = [0.05] * 110 + [0.8994] * 10
 GONE = [0.3 + 0.0007 * m for m in range(60)]
 SCALER = """

@@ -16,7 +16,8 @@ from kubemend.kube.quantity import parse
 from kubemend.model.objects import Container
 from kubemend.model.objects.pod import Resources
 from kubemend.tools import sizing
-from kubemend.tools.optimization.prices import HOURS, Prices
+from kubemend.tools.optimization.prices import HOURS
+from kubemend.tools.pricebook import Prices
 from kubemend.tools.sizing import History
 
 MI = 2**20

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,10 @@ import pytest
 PROGRAMS = ("prometheus", "promtool")
 READY_S = 20.0
 Points = Iterable[tuple[int, float]]
+MI = 2**20
+KUBELET = {"namespace": "shop", "container": "web", "job": "kubelet"}
+STEADY = [0.1 + 0.001 * m for m in range(120)]
+"""CPU of a pod by minute."""
 
 needs_prometheus = pytest.mark.skipif(
     not all(map(shutil.which, PROGRAMS)), reason="prometheus and promtool (Debian package prometheus) are not installed"
@@ -43,14 +49,48 @@ class Series:
         return "\n".join([*families, "# EOF\n"])
 
 
+def start() -> int:
+    """Six hours ago, at a full minute: where KRR's one-minute steps stand."""
+    return (int(time.time()) - 6 * 3600) // 60 * 60
+
+
+def counter(begin: int, rates: list[float]) -> list[tuple[int, float]]:
+    """A CPU counter every 15 s that rises by one rate within each minute: what rate(...[1m]) gives at each minute."""
+    points, total = [(begin, 0.0)], 0.0
+    for minute, rate in enumerate(rates):
+        for quarter in range(1, 5):
+            total += rate * 15
+            points.append((begin + 60 * minute + 15 * quarter, total))
+    return points
+
+
+def quantile(values: list[float], q: float) -> float:
+    """Prometheus' quantile_over_time: between the two nearest ranks of q * (n - 1), by their distance."""
+    ordered, rank = sorted(values), q * (len(values) - 1)
+    low = math.floor(rank)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] * (1 - (rank - low)) + ordered[high] * (rank - low)
+
+
+def pod_series(series: Series, pod: str, begin: int, rates: list[float], peak: int, *, namespace: str = "shop") -> None:
+    """CPU and memory of one pod, once by the kubelet and once by another job that must not count."""
+    labels = {**KUBELET, "namespace": namespace, "pod": pod}
+    series.add("container_cpu_usage_seconds_total", labels, counter(begin, rates), "counter")
+    memory = [(begin + 60 * m, float(peak if m == 7 else 50 * MI)) for m in range(len(rates) + 1)]
+    series.add("container_memory_working_set_bytes", labels, memory)
+    other = {**labels, "job": "another"}
+    series.add("container_cpu_usage_seconds_total", other, counter(begin, [9.0] * len(rates)), "counter")
+    series.add("container_memory_working_set_bytes", other, [(t, v + 900 * MI) for t, v in memory])
+
+
 @asynccontextmanager
-async def prometheus(folder: Path, series: Series) -> AsyncIterator[str]:
+async def prometheus(folder: Path, series: Series, *, address: str = "127.0.0.1") -> AsyncIterator[str]:
     """A Prometheus that holds these series and scrapes nothing. Its URL; it is stopped when the block ends."""
     text, data, config = folder / "series.om", folder / "data", folder / "prometheus.yml"
     text.write_text(str(series))
     config.write_text("global: {scrape_interval: 1h}\n")
     await _done("promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(data))
-    url = f"http://127.0.0.1:{_port()}"
+    url = f"http://{address}:{_port(address)}"
     program = await asyncio.create_subprocess_exec(
         "nice", "-n", "19", "prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}",
         "--storage.tsdb.retention.time=60d", f"--web.listen-address={url.removeprefix('http://')}",
@@ -86,7 +126,7 @@ async def _ready(url: str, program: asyncio.subprocess.Process) -> None:
             await asyncio.sleep(0.05)
 
 
-def _port() -> int:
+def _port(address: str) -> int:
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
+        held.bind((address, 0))
         return int(held.getsockname()[1])

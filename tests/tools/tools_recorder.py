@@ -12,7 +12,7 @@ from kubemend.model.access import Access
 
 _PATH = re.compile(
     r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?"
-    r"/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+))?)?$"
+    r"/(?P<resource>[a-z]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[a-z]+)(?:/.*)?)?)?$"
 )
 FREE = ("/version", "/openapi", "/api", "/apis", "/readyz", "/healthz", "/livez")
 """Paths that every authenticated user may read (the ClusterRoles system:discovery and system:public-info-viewer)."""

@@ -1,15 +1,18 @@
-"""A Prometheus beside the cluster: instant queries of its HTTP API (prometheus.io/docs/prometheus/latest/querying/api).
+"""Prometheus: instant queries of its HTTP API (prometheus.io/docs/prometheus/latest/querying/api).
 
-It only reads: queries are sent by POST, for their length, to the two paths of the API that evaluate one.
+It only reads. A Prometheus beside the cluster is asked by its URL, by POST for the length of queries; one in the
+cluster through the API server (`kubemend.cluster.monitoring`).
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,6 +27,8 @@ WITHIN_S = 30.0
 CONNECT_S = 5.0
 MOST = 64 << 20
 """Bytes of one answer."""
+QUERY = "/api/v1/query"
+"""The path that evaluates an expression at one moment."""
 TOKEN = "KUBEMEND_PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
 """Environment variable with a bearer token, where Prometheus wants one."""
 
@@ -59,46 +64,71 @@ class _Answer(Struct, frozen=True):
     error_type: str = msgspec.field(name="errorType", default="")
 
 
-class Prometheus:
-    """Queries of one server. Made by `open_prometheus`."""
+class Way(Protocol):
+    """How questions get to a Prometheus."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self.url = url
-        self._session = session
+    @property
+    def where(self) -> str:
+        """Whom they get to, for messages."""
+        ...
+
+    async def ask(self, form: Mapping[str, str]) -> tuple[bytes, int]:
+        """The answer to an instant query, with its HTTP status; any ClusterError."""
+        ...
+
+
+class Prometheus:
+    """Queries of one server. Made by `open_prometheus`, and by `monitoring.in_cluster`."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
 
     async def query(self, promql: str, *, at: datetime | None = None) -> tuple[Sample, ...]:
-        """The vector that a query gives at a moment, now by default. Values that are no number (NaN) are left out.
+        """The vector that a query gives at a moment, now by default. What is no finite number (NaN, Inf) is left out.
 
-        QueryFailed, Unreachable, TimedOut, Garbled.
+        QueryFailed, Unreachable, TimedOut, Garbled; of one in the cluster also NoneFound.
         """
-        form = {"query": promql, **({} if at is None else {"time": str(at.timestamp())})}
-        body, status = await self._post("/api/v1/query", form)
+        body, status = await self._way.ask({"query": promql, **({} if at is None else {"time": str(at.timestamp())})})
+        where = self._way.where
         try:
             answer = msgspec.json.decode(body, type=_Answer)
             if answer.status == "success" and answer.data.result_type == "vector":
                 found = msgspec.json.decode(answer.data.result, type=tuple[_Result, ...])
                 samples = (Sample(r.metric, float(r.value[1])) for r in found)
-                return tuple(s for s in samples if s.value == s.value)
+                return tuple(s for s in samples if math.isfinite(s.value))
         except (msgspec.DecodeError, ValueError) as error:
             if status == 200:
-                raise Garbled(f"the answer is none of Prometheus: {error}", where=self.url) from error
-            raise QueryFailed(f"HTTP {status}: {excerpt(body) or 'no body'}", where=self.url) from error
+                raise Garbled(f"the answer is none of Prometheus: {error}", where=where) from error
+            raise QueryFailed(f"HTTP {status}: {excerpt(body) or 'no body'}", where=where) from error
         said = f"{answer.error_type}: {answer.error}" if answer.error else f"a {answer.data.result_type}, not a vector"
-        raise QueryFailed(f"Prometheus says: {excerpt(said)}", where=self.url)
+        raise QueryFailed(f"Prometheus says: {excerpt(said)}", where=where)
 
-    async def _post(self, path: str, form: Mapping[str, str]) -> tuple[bytes, int]:
-        where = f"POST {self.url}{path}"
+
+async def capped(chunks: AsyncIterator[bytes], where: str) -> bytes:
+    """A body in one piece. Garbled when it is larger than any answer of ours: the server may be anybody's."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MOST:
+            raise Garbled(f"the answer is larger than {MOST >> 20} MiB", where=where)
+    return bytes(body)
+
+
+class _Direct:
+    """By the server's own URL."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.where = url
+        self._session = session
+
+    async def ask(self, form: Mapping[str, str]) -> tuple[bytes, int]:
+        where = f"POST {self.where}{QUERY}"
         try:
             # A redirect would take the token to wherever it points.
-            async with self._session.post(self.url + path, data=form, allow_redirects=False) as answer:
-                body = bytearray()
-                async for chunk in answer.content.iter_any():
-                    body += chunk
-                    if len(body) > MOST:
-                        raise Garbled(f"the answer is larger than {MOST >> 20} MiB", where=where)
-                return bytes(body), answer.status
+            async with self._session.post(self.where + QUERY, data=form, allow_redirects=False) as answer:
+                return await capped(answer.content.iter_any(), where), answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise translated(error, server=self.url, where=where, changes=False) from error
+            raise translated(error, server=self.where, where=where, changes=False) from error
 
 
 @asynccontextmanager
@@ -112,7 +142,7 @@ async def open_prometheus(url: str) -> AsyncIterator[Prometheus]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     limits = aiohttp.ClientTimeout(total=WITHIN_S, sock_connect=CONNECT_S)
     async with aiohttp.ClientSession(headers=headers, timeout=limits, trust_env=True) as session:
-        yield Prometheus(address, session)
+        yield Prometheus(_Direct(address, session))
 
 
 def checked(url: str) -> str:

@@ -32,6 +32,7 @@ from kubemend.model.tool import Tool
 from kubemend.tools.advice import observed
 from kubemend.tools.look import Look, Memory, Place, untold
 from kubemend.tools.page import Page
+from kubemend.tools.pricebook import USUAL, PriceBook
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Gateway:
 
     tools: those that may be called here. mending: used only by tools that need it. library: what was kept of this
     cluster. namespace: given to every tool that takes one, where a call names none. prometheus: where use over time is
-    asked for, if there is one. memory: where we keep it ourselves.
+    asked for, if there is one. memory: where we keep it ourselves. prices: what things cost here.
     """
 
     def __init__(
@@ -93,11 +94,12 @@ class Gateway:
         namespace: str | None = None,
         prometheus: Prometheus | None = None,
         memory: Memory | None = None,
+        prices: PriceBook = USUAL,
     ) -> None:
         self.tools, self.library = tools, library
         self._reader, self._place, self._cluster = reader, place, cluster
         self._records, self._mending, self._namespace = records, mending, namespace
-        self._prometheus, self._memory = prometheus, memory
+        self._prometheus, self._memory, self._prices = prometheus, memory, prices
         self._whole: set[asyncio.Future[Any]] = set()
 
     async def call(
@@ -136,7 +138,7 @@ class Gateway:
             await asyncio.wait(self._whole)
 
     def _look(self, tell: Tell) -> Look:
-        return Look(self._reader, self._place, self._prometheus, self._memory, tell=tell)
+        return Look(self._reader, self._place, self._prometheus, self._memory, self._prices, tell=tell)
 
     async def _uncut(self, work: Awaitable[T]) -> T:
         """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""

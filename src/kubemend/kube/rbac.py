@@ -43,6 +43,11 @@ class Ask:
     name: str = ""
     path: str = ""
 
+    @property
+    def target(self) -> str:
+        """ "pods" or "pods/log", as rules name it."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -67,17 +72,16 @@ def allows(rule: PolicyRule, ask: Ask) -> bool:
     if ask.path:
         return any(_covers_path(p, ask.path) for p in rule.non_resource_urls)
     named = not rule.resource_names or ask.name in rule.resource_names
-    return named and _among(rule.api_groups, ask.group) and _covers(rule.resources, ask.resource, ask.subresource)
+    return named and _among(rule.api_groups, ask.group) and _covers(rule.resources, ask)
 
 
 def _among(values: Iterable[str], value: str) -> bool:
     return any(v in (STAR, value) for v in values)
 
 
-def _covers(resources: Iterable[str], resource: str, subresource: str) -> bool:
+def _covers(resources: Iterable[str], ask: Ask) -> bool:
     """A star stands for every resource with all its parts; `*/part` for that part of any."""
-    whole = f"{resource}/{subresource}" if subresource else resource
-    parts = {STAR, whole, *([f"*/{subresource}"] if subresource else [])}
+    parts = {STAR, ask.target, *([f"*/{ask.subresource}"] if ask.subresource else [])}
     return any(r in parts for r in resources)
 
 

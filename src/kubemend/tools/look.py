@@ -15,6 +15,7 @@ from kubemend.kube.redaction import text
 from kubemend.model.answer import Gap
 from kubemend.model.objects import Obj
 from kubemend.model.ref import Ref
+from kubemend.tools.pricebook import USUAL, PriceBook
 
 T = TypeVar("T", bound=Obj)
 Key = tuple[str, str, str, str]
@@ -58,8 +59,8 @@ def untold(_: str) -> None:
 class Look:
     """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`.
 
-    prometheus: where there is one to ask. memory: what we ourselves remember of containers' use. tell: takes one line
-    on how a long call comes on, for whoever waits for it.
+    prometheus: where there is one to ask. memory: what we ourselves remember of containers' use. prices: what things
+    cost. tell: takes one line on how a long call comes on, for whoever waits for it.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Look:
         place: Place,
         prometheus: Prometheus | None = None,
         memory: Memory | None = None,
+        prices: PriceBook = USUAL,
+        *,
         tell: Callable[[str], None] = untold,
     ) -> None:
         self.reader, self.place, self.prometheus, self.memory = reader, place, prometheus, memory
-        self.tell = tell
+        self.prices, self.tell = prices, tell
         self.gaps: list[Gap] = []
 
     async def list(

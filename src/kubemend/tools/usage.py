@@ -12,6 +12,7 @@ from kubemend.cluster.prometheus import Sample
 from kubemend.cluster.resource import Resource
 from kubemend.kube.quantity import parse
 from kubemend.model.access import Access
+from kubemend.model.answer import Gap
 from kubemend.tools.look import Look
 from kubemend.tools.raws import Raw, key, raws_beside
 
@@ -20,7 +21,10 @@ NODE_METRICS = Resource("NodeMetrics", "nodes", "metrics.k8s.io", "v1beta1", nam
 OF_PODS, OF_NODES = Access("list", "pods", "metrics.k8s.io"), Access("list", "nodes", "metrics.k8s.io")
 
 PROMETHEUS = "Prometheus"
-NONE = "no Prometheus was named (--prometheus-url, or $KUBEMEND_PROMETHEUS_URL)"
+NONE = (
+    "no Prometheus was named (--prometheus-url, or $KUBEMEND_PROMETHEUS_URL: a URL, NAMESPACE/SERVICE of the cluster, "
+    "or auto to look for one)"
+)
 
 PodKey = tuple[str, str]
 """(namespace, pod)"""
@@ -75,14 +79,20 @@ def by_pod(containers: Mapping[ContainerKey, Used]) -> dict[PodKey, Used]:
 async def asked(cluster: Look, query: str, *, what: str = "") -> tuple[Sample, ...] | None:
     """What Prometheus answers to a query; None, and a gap, when there is no Prometheus or no answer."""
     if cluster.prometheus is None:
-        if not any(g.what == PROMETHEUS for g in cluster.gaps):
-            cluster.missing(PROMETHEUS, NONE)
+        _told_once(cluster, PROMETHEUS, NONE)
         return None
     try:
         return await cluster.prometheus.query(query)
     except ClusterError as error:
-        cluster.missing(f"{PROMETHEUS}{f': {what}' if what else ''}", error.message)
+        why = f"{error.message}; {error.hint}" if error.hint else error.message
+        _told_once(cluster, f"{PROMETHEUS}{f': {what}' if what else ''}", why)
         return None
+
+
+def _told_once(cluster: Look, what: str, why: str) -> None:
+    """Several questions have one cause."""
+    if Gap(what, why) not in cluster.gaps:
+        cluster.missing(what, why)
 
 
 async def fills(cluster: Look, namespace: str | None) -> dict[PodKey, Fill] | None:

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import yaml
 
+from kubemend.kube.rbac import Ask
 from kubemend.lab.apiserver import protobuf
-from kubemend.lab.apiserver.access import Attributes, User
+from kubemend.lab.apiserver.access import User
 from kubemend.lab.apiserver.decoding import Write
 from kubemend.lab.apiserver.routes import Route
 from kubemend.lab.apiserver.status import ApiError, Cause, bad_request, invalid_options
@@ -35,7 +36,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     user: User
-    asked: Attributes
+    asked: Ask
     command: tuple[str, ...] = ()
     """The parameter `command`, which stands there once for each word."""
 

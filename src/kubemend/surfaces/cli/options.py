@@ -66,12 +66,22 @@ class Access(Place):
 @Parameter(name="*", group=CLUSTER)
 @dataclass(frozen=True, kw_only=True)
 class ToolAccess(Access):
-    """An access for calling tools, some of which ask for use over time."""
+    """An access for calling tools, some of which ask for use over time, and for what things cost."""
 
     prometheus_url: Annotated[
         str | None,
         Parameter(
-            group=CLUSTER, help="Prometheus of the cluster, for use over time; default $KUBEMEND_PROMETHEUS_URL."
+            group=CLUSTER,
+            help="Prometheus, for use over time: a URL, NAMESPACE/SERVICE[:PORT] of the cluster, or auto to look for "
+            "one there; default $KUBEMEND_PROMETHEUS_URL.",
+        ),
+    ] = None
+    prices: Annotated[
+        Path | None,
+        Parameter(
+            name="--prices",
+            group=RECORDS,
+            help="Price book; default $KUBEMEND_PRICES, else ~/.config/kubemend/prices.yaml, else OpenCost's prices.",
         ),
     ] = None
 

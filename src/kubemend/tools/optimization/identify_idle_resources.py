@@ -24,7 +24,7 @@ from kubemend.tools.diagnostics.get_kubernetes_orphaned_resources import NEEDS, 
 from kubemend.tools.look import Look
 from kubemend.tools.optimization import idle
 from kubemend.tools.optimization.idle import Idle
-from kubemend.tools.optimization.prices import Prices
+from kubemend.tools.optimization.prices import priced, tariff
 from kubemend.tools.usage import OF_PODS, by_pod, metered
 from kubemend.tools.words import Scope
 from kubemend.tools.workloads import gathered
@@ -33,10 +33,12 @@ from kubemend.tools.workloads import gathered
 class IdleReport(Struct, frozen=True):
     """What does nothing, by kind; None where that can't be told (see `incomplete`).
 
-    monthly_cost: of nodes, volumes and claims by the default prices; workloads are on nodes that are counted already.
+    monthly_cost: of nodes, volumes and claims, in the currency of the price book; workloads are on nodes that are
+    counted already.
     """
 
     total: int
+    currency: str
     monthly_cost: float
     empty_nodes: tuple[Idle, ...] | None
     unbound_volumes: tuple[Idle, ...] | None
@@ -60,16 +62,17 @@ async def identify_idle_resources(cluster: Look, *, namespace: Scope = None) -> 
     names; look before deleting. With a namespace, nodes and volumes are left out: they belong to no namespace.
     """
     kinds: tuple[type[Obj], ...] = (Pod, Service, PersistentVolumeClaim, ConfigMap, *unused.TEMPLATES)
-    wide: tuple[type[Obj], ...] = () if namespace else (Node, PersistentVolume)
+    wide: tuple[type[Obj], ...] = (Node, PersistentVolume) if namespace is None else priced(cluster.prices)
     snapshot = await gathered(cluster, namespace, *kinds, beside=(Ingress, ServiceAccount, *wide))
     using = await metered(cluster, namespace)
     cluster.missing("secrets", SECRETS)
-    prices = Prices()
-    nodes = tuple(idle.nodes(snapshot, prices)) if snapshot.was_read(Node) else None
-    volumes = tuple(idle.volumes(snapshot, prices)) if snapshot.was_read(PersistentVolume) else None
-    claims = tuple(idle.claims(snapshot, prices))
+    costs = tariff(cluster, cluster.prices, snapshot)
+    nodes = tuple(idle.nodes(snapshot, costs)) if namespace is None and snapshot.was_read(Node) else None
+    volumes = tuple(idle.volumes(snapshot, costs)) if snapshot.was_read(PersistentVolume) else None
+    claims = tuple(idle.claims(snapshot, costs))
     report = IdleReport(
         total=0,
+        currency=costs.book.currency,
         monthly_cost=round(sum(i.monthly_cost or 0.0 for i in (*(nodes or ()), *(volumes or ()), *claims)), 2),
         empty_nodes=nodes,
         unbound_volumes=volumes,
@@ -78,7 +81,7 @@ async def identify_idle_resources(cluster: Look, *, namespace: Scope = None) -> 
         unused_services=_rows(unused.services(snapshot), "its selector selects no pod"),
         unused_secrets=None,
         stopped_workloads=tuple(idle.stopped(snapshot)),
-        idle_workloads=None if using is None else tuple(idle.quiet(snapshot, by_pod(using), prices)),
+        idle_workloads=None if using is None else tuple(idle.quiet(snapshot, by_pod(using), costs)),
     )
     return _counted(report)
 

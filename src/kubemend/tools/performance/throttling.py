@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from kubemend.tools.look import Look
@@ -10,6 +12,9 @@ from kubemend.tools.usage import asked, within
 LEAST = 0.25
 """Share of periods in which a container was held back from which on it is told."""
 OVER = "5m"
+
+
+KEYS = ("namespace", "pod", "container")
 
 
 class Throttled(Struct, frozen=True):
@@ -26,14 +31,17 @@ async def throttled(cluster: Look, namespace: str | None) -> tuple[Throttled, ..
 
     By cAdvisor: increase(container_cpu_cfs_throttled_periods_total) / increase(container_cpu_cfs_periods_total).
     """
-    by = "by (namespace, pod, container)"
+    by = f"by ({', '.join(KEYS)})"
     scope = ", ".join(filter(None, (within(namespace), 'container!=""')))
     part = f"sum {by} (increase(container_cpu_cfs_throttled_periods_total{{{scope}}}[{OVER}]))"
     whole = f"sum {by} (increase(container_cpu_cfs_periods_total{{{scope}}}[{OVER}]))"
     found = await asked(cluster, f"{part} / {whole} >= {LEAST}", what="CPU throttling")
     if found is None:
         return None
-    rows = (
-        Throttled(s.labels["namespace"], s.labels["pod"], s.labels["container"], round(100 * s.value, 1)) for s in found
-    )
+    rows = (Throttled(*_keys(s.labels), round(100 * s.value, 1)) for s in found)
     return tuple(sorted(rows, key=lambda r: (-r.percent, r.namespace, r.pod, r.container)))
+
+
+def _keys(labels: Mapping[str, str]) -> tuple[str, str, str]:
+    namespace, pod, container = (labels.get(key, "") for key in KEYS)
+    return namespace, pod, container
