@@ -7,7 +7,7 @@ same seed gives the same worlds.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,15 +98,15 @@ class World:
 Feature = Callable[[Luck, World, Asked], None]
 
 
-def worlds(count: int, pods: int, features: dict[str, Feature], seed: int = 0) -> list[World]:
-    """So many worlds with so many pods to place in each; every feature leads in its turn, others join by chance."""
+def worlds(count: int, pods: int, features: dict[str, Feature], leads: Sequence[str], seed: int = 0) -> list[World]:
+    """So many worlds with so many pods to place in each. Each of `leads` leads in its turn, others join by chance."""
     luck, names, made = Luck(seed), list(features), list[World]()
     for number in range(count):
         world = _world(luck, f"w{number}")
         for i in range(pods):
             asked = _asked(luck, f"{world.name}-ask-{i}")
-            others = luck.sample(names, luck.choice((0, 0, 1, 2)))
-            for name in dict.fromkeys((names[(number * pods + i) % len(names)], *others)):
+            others = luck.sample(names, luck.choice((0, 0, 0, 0, 1, 2)))
+            for name in dict.fromkeys((leads[(number * pods + i) % len(leads)], *others)):
                 features[name](luck, world, asked)
                 asked.features.append(name)
             world.asked.append(asked)
@@ -117,7 +117,7 @@ def worlds(count: int, pods: int, features: dict[str, Feature], seed: int = 0) -
 def _asked(luck: Luck, name: str) -> Asked:
     requests = {"cpu": luck.choice(("100m", "200m", "500m")), "memory": luck.choice(("64Mi", "256Mi"))}
     spec: Raw = {"containers": [container(requests)], "priorityClassName": "never-preempts"}
-    if luck.random() < 0.5:
+    if luck.random() < 0.7:
         spec["tolerations"] = GUESTS
     space = luck.choice(list(SPACES))
     labels = {"app": luck.choice(APPS), "tier": luck.choice(("front", "back")), "version": luck.choice("12")}
@@ -194,11 +194,23 @@ def _placed(luck: Luck, name: str, node: str) -> Raw:
     labels = {"app": luck.choice(APPS), "tier": luck.choice(("front", "back"))}
     if luck.random() < 0.7:
         labels["version"] = luck.choice("12")
-    meta: Raw = {"name": name, "namespace": luck.choice(list(SPACES)), "labels": labels}
-    status = {"phase": luck.choice(("Running",) * 8 + ("Succeeded", "Failed")) if node else "Pending"}
-    if status["phase"] == "Running" and luck.random() < 0.1:
+    meta: Raw = {"name": name, "namespace": luck.choice(("sched-a", *SPACES)), "labels": labels}
+    status: Raw = {"phase": luck.choice(("Running",) * 8 + ("Succeeded", "Failed")) if node else "Pending"}
+    if status["phase"] == "Running" and luck.random() < 0.2:
+        status |= _resizing(luck, requests)
+        requests["cpu"] = luck.choice(("0", "1200m"))
+    if status["phase"] == "Running" and luck.random() < 0.15:
         meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     return {"kind": "Pod", "metadata": meta, "spec": spec, "status": status}
+
+
+def _resizing(luck: Luck, requests: Raw) -> Raw:
+    """The status of a pod that is to be made smaller, or larger, which its node may not have room for."""
+    has = {**requests, "cpu": luck.choice(("50m", "900m"))}
+    status = {"name": "app", "image": "registry.test/app:1", "imageID": "", "ready": True, "restartCount": 0}
+    status |= {"resources": {"requests": has}, "allocatedResources": {**has, "memory": luck.choice(("64Mi", "700Mi"))}}
+    pending = {"type": "PodResizePending", "status": "True", "reason": luck.choice(("Infeasible", "Deferred"))}
+    return {"containerStatuses": [status], **({"conditions": [pending]} if luck.random() < 0.8 else {})}
 
 
 HARD = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -236,7 +248,7 @@ def container(requests: Raw, name: str = "app", **more: Any) -> Raw:
 def port(luck: Luck) -> Raw:
     """A host port, of so few that they often meet."""
     made: Raw = {"containerPort": 8080, "hostPort": luck.choice((8080, 9090)), "protocol": luck.choice(("TCP", "UDP"))}
-    if (address := luck.choice(("", "", "0.0.0.0", "10.0.0.1", "10.0.0.2"))) != "":
+    if (address := luck.choice(("", "0.0.0.0", "10.0.0.1", "10.0.0.1", "10.0.0.2"))) != "":
         made["hostIP"] = address
     return made
 
@@ -245,7 +257,7 @@ def _sole(luck: Luck, world: World) -> None:
     """A claim for one pod alone, which a pod may have already."""
     name, space = f"{world.name}-sole", "sched-a"
     world.storage += bound(name, space, modes=["ReadWriteOncePod"])
-    if luck.random() < 0.5:
+    if luck.random() < 0.7:
         node = luck.choice(world.nodes)["metadata"]["name"]
         holder = _placed(luck, f"{world.name}-holder", node)
         holder["metadata"]["namespace"] = space

@@ -1,4 +1,4 @@
-"""What the generated pods ask of a node: each feature adds one thing to a pod, so that it often decides where it goes."""
+"""What the generated pods ask of a node: each feature adds one thing to a pod that often decides where it goes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from scheduling_corpus import (
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 PROVISIONER = "lab.kubemend.dev/instant"
-KEYS = (HOST, ZONE, "rack")
+ANY_APP = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
 
 
 def _requests(asked: Asked) -> Raw:
@@ -54,7 +54,7 @@ def fractions(luck: Luck, world: World, asked: Asked) -> None:
     node = luck.choice(world.nodes)
     here = [p for p in world.pods if p["spec"]["nodeName"] == node["metadata"]["name"]]
     held = {"0": 0, "100m": 100_000, "100500u": 100_500, "400m": 400_000}
-    living = [p for p in here if p["status"]["phase"] == "Running"]
+    living = [p for p in here if p["status"]["phase"] == "Running" and "containerStatuses" not in p["status"]]
     taken = sum(held[p["spec"]["containers"][0]["resources"]["requests"]["cpu"]] for p in living)
     total = {"1500m": 1_500_000, "2": 2_000_000, "4": 4_000_000}[node["status"]["allocatable"]["cpu"]]
     _requests(asked)["cpu"] = f"{max(total - taken, 0)}u"
@@ -113,31 +113,36 @@ def node_selector(luck: Luck, _: World, asked: Asked) -> None:
 
 
 def node_affinity(luck: Luck, world: World, asked: Asked) -> None:
-    terms = [_node_term(luck, world) for _ in range(luck.choice((1, 1, 2)))]
-    _affinity(asked, "nodeAffinity")[HARD] = {"nodeSelectorTerms": terms}
+    """Several terms, of which one is enough; an empty one means no node."""
+    terms = [_term(luck.choice(list(WISHES)), luck) for _ in range(2)]
+    _affinity(asked, "nodeAffinity")[HARD] = {"nodeSelectorTerms": [*terms, *luck.choice(([], [{}]))]}
 
 
-def _node_term(luck: Luck, world: World) -> Raw:
-    if luck.random() < 0.08:
-        return {}
-    term: Raw = {}
-    if luck.random() < 0.85:
-        term["matchExpressions"] = [luck.choice(_wishes(luck)) for _ in range(luck.choice((1, 1, 2)))]
-    if luck.random() < 0.3:
-        names = [luck.choice(_nodes(world))]
-        term["matchFields"] = [{"key": "metadata.name", "operator": luck.choice(("In", "NotIn")), "values": names}]
-    return term
+WISHES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "In": (ZONE, ("a", "b")), "NotIn": (ZONE, ("a", "c")), "Exists": ("rack", ()), "DoesNotExist": ("rack", ()),
+    "Gt": ("cores", ("2", "8")), "Lt": ("cores", ("8", "16")),
+}  # fmt: skip
+"""By the operator: the label, and values of which one is picked."""
 
 
-def _wishes(luck: Luck) -> list[Raw]:
-    return [
-        {"key": ZONE, "operator": "In", "values": luck.sample(ZONES, 2)},
-        {"key": ZONE, "operator": "NotIn", "values": [luck.choice(ZONES)]},
-        {"key": "rack", "operator": "Exists"},
-        {"key": "rack", "operator": "DoesNotExist"},
-        {"key": "cores", "operator": "Gt", "values": [luck.choice(("2", "8"))]},
-        {"key": "cores", "operator": "Lt", "values": [luck.choice(("8", "16"))]},
-    ]
+def _term(operator: str, luck: Luck) -> Raw:
+    key, values = WISHES[operator]
+    wish: Raw = {"key": key, "operator": operator}
+    return {"matchExpressions": [wish | ({"values": [luck.choice(values)]} if values else {})]}
+
+
+def _wishing(operator: str) -> Feature:
+    def wish(luck: Luck, _: World, asked: Asked) -> None:
+        _affinity(asked, "nodeAffinity")[HARD] = {"nodeSelectorTerms": [_term(operator, luck)]}
+
+    return wish
+
+
+def named(luck: Luck, world: World, asked: Asked) -> None:
+    """Some nodes by their names, or all but some."""
+    fields = {"key": "metadata.name", "operator": luck.choice(("In", "NotIn")), "values": [luck.choice(_nodes(world))]}
+    also = _term("DoesNotExist", luck) if luck.random() < 0.3 else {}
+    _affinity(asked, "nodeAffinity")[HARD] = {"nodeSelectorTerms": [{"matchFields": [fields], **also}]}
 
 
 def _affinity(asked: Asked, word: str) -> Raw:
@@ -184,11 +189,11 @@ def namespace_selector(luck: Luck, _: World, asked: Asked) -> None:
 
 
 def match_keys(luck: Luck, _: World, asked: Asked) -> None:
-    _near(luck, asked, _word(luck), matchLabelKeys=["version"], namespaceSelector={})
+    _near(luck, asked, _word(luck), matchLabelKeys=["version"], namespaceSelector={}, labelSelector=dict(ANY_APP))
 
 
 def mismatch_keys(luck: Luck, _: World, asked: Asked) -> None:
-    _near(luck, asked, _word(luck), mismatchLabelKeys=["version"], namespaceSelector={})
+    _near(luck, asked, _word(luck), mismatchLabelKeys=["version"], namespaceSelector={}, labelSelector=dict(ANY_APP))
 
 
 def no_selector(luck: Luck, _: World, asked: Asked) -> None:
@@ -207,11 +212,13 @@ def disliked(luck: Luck, world: World, asked: Asked) -> None:
 
 
 def _spread(luck: Luck, asked: Asked, **more: Any) -> None:
+    if not asked.storage:
+        asked.pod["metadata"]["namespace"] = "sched-a"  # where most pods are
     constraint = {
         "topologyKey": luck.choice((ZONE, ZONE, HOST)),
         "maxSkew": luck.choice((1, 1, 2)),
         "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": selector(luck),
+        "labelSelector": luck.choice((selector(luck), dict(ANY_APP))),
         **more,
     }
     held = asked.spec.setdefault("topologySpreadConstraints", [])
@@ -233,21 +240,30 @@ def spread_soft(luck: Luck, _: World, asked: Asked) -> None:
 
 
 def min_domains(luck: Luck, _: World, asked: Asked) -> None:
-    _spread(luck, asked, minDomains=luck.choice((3, 4, 5)), topologyKey=ZONE)
+    _spread(luck, asked, minDomains=luck.choice((3, 4, 5)), topologyKey=ZONE, labelSelector=dict(ANY_APP))
 
 
 def affinity_policy(luck: Luck, _: World, asked: Asked) -> None:
     asked.spec["nodeSelector"] = {"disk": luck.choice(("ssd", "hdd"))}
-    _spread(luck, asked, nodeAffinityPolicy=luck.choice(("Ignore", "Honor")))
+    _spread(
+        luck,
+        asked,
+        nodeAffinityPolicy=luck.choice(("Ignore", "Ignore", "Honor")),
+        labelSelector=dict(ANY_APP),
+        maxSkew=1,
+    )
 
 
 def taints_policy(luck: Luck, _: World, asked: Asked) -> None:
-    _spread(luck, asked, nodeTaintsPolicy=luck.choice(("Ignore", "Honor", "Honor")))
+    asked.spec["tolerations"] = []
+    _spread(
+        luck, asked, nodeTaintsPolicy=luck.choice(("Ignore", "Honor", "Honor")), labelSelector=dict(ANY_APP), maxSkew=1
+    )
 
 
 def spread_keys(luck: Luck, _: World, asked: Asked) -> None:
-    chosen = luck.choice((selector(luck), {}, None))
-    _spread(luck, asked, matchLabelKeys=["version"], **({"labelSelector": chosen} if chosen is not None else {}))
+    chosen = luck.choice((dict(ANY_APP), dict(ANY_APP), {}, None))
+    _spread(luck, asked, matchLabelKeys=["version"], labelSelector=chosen)
 
 
 def spread_everything(luck: Luck, _: World, asked: Asked) -> None:
@@ -255,25 +271,62 @@ def spread_everything(luck: Luck, _: World, asked: Asked) -> None:
     _spread(luck, asked, labelSelector={}, minDomains=luck.choice((None, 4)))
 
 
-def tolerations(luck: Luck, _: World, asked: Asked) -> None:
-    choices: tuple[Raw, ...] = (
-        {"key": "dedicated", "operator": "Equal", "value": "db"},
-        {"key": "dedicated", "value": "web", "effect": "NoExecute"},
-        {"key": "dedicated", "operator": "Exists"},
-        {"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"},
-        {"key": "spot", "operator": "Exists"},
-        {"key": "spot"},
-        {"operator": "Exists", "effect": "NoExecute"},
-        {"operator": "Exists"},
-        {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"},
-        {"key": "node.kubernetes.io/memory-pressure", "operator": "Exists"},
-        {"key": "spot", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 3600},
-    )
-    asked.spec["tolerations"] = luck.sample(choices, luck.choice((1, 2, 3)))
+def _tolerating(luck: Luck, world: World, asked: Asked, **wrong: Any) -> None:
+    """A toleration of a taint that is there, but for what may be wrong with it; half of them are right."""
+    lone = [n["spec"]["taints"][0] for n in world.nodes if len(n["spec"]["taints"]) == 1]
+    taints = [t for t in lone if t["key"] in ("dedicated", "spot")]
+    found = luck.choice(taints or [{"key": "spot", "effect": "NoSchedule"}])
+    right = {"key": found["key"], "value": found.get("value", ""), "effect": found["effect"], "operator": "Equal"}
+    made = right | (wrong if luck.random() < 0.5 else {})
+    asked.spec["tolerations"] = [{k: v for k, v in made.items() if v}]
 
 
-def ports(luck: Luck, _: World, asked: Asked) -> None:
-    asked.spec["containers"][0]["ports"] = [port(luck)]
+def tolerated(luck: Luck, world: World, asked: Asked) -> None:
+    """Without an effect, or a key, or an operator, it means more, or the default."""
+    wide = luck.choice(({"effect": ""}, {"operator": "Exists", "value": ""}, {"operator": ""}))
+    anything = {"key": "", "value": "", "operator": "Exists"}
+    _tolerating(luck, world, asked, **luck.choice((wide, anything)))
+
+
+def tolerated_key(luck: Luck, world: World, asked: Asked) -> None:
+    _tolerating(luck, world, asked, key="other", operator=luck.choice(("Exists", "Equal")))
+    if asked.spec["tolerations"][0]["operator"] == "Exists":
+        asked.spec["tolerations"][0].pop("value", None)
+
+
+def tolerated_value(luck: Luck, world: World, asked: Asked) -> None:
+    _tolerating(luck, world, asked, value="other")
+
+
+def tolerated_effect(luck: Luck, world: World, asked: Asked) -> None:
+    _tolerating(luck, world, asked, effect="PreferNoSchedule")
+
+
+def tolerated_conditions(luck: Luck, _: World, asked: Asked) -> None:
+    names = ("unschedulable", "memory-pressure", "not-ready")
+    chosen = luck.sample(names, 2)
+    asked.spec["tolerations"] = [{"key": f"node.kubernetes.io/{n}", "operator": "Exists"} for n in chosen]
+
+
+def _taken(world: World) -> list[Raw]:
+    """The host ports that pods have."""
+    living = [p for p in world.pods if p["spec"]["nodeName"] and p["status"]["phase"] == "Running"]
+    return [port for p in living for port in p["spec"]["containers"][0].get("ports", ())]
+
+
+def ports(luck: Luck, world: World, asked: Asked) -> None:
+    asked.spec["containers"][0]["ports"] = [luck.choice(_taken(world) or [port(luck)])]
+
+
+def port_protocol(luck: Luck, world: World, asked: Asked) -> None:
+    other = {"protocol": luck.choice(("TCP", "UDP", "SCTP"))}
+    asked.spec["containers"][0]["ports"] = [luck.choice(_taken(world) or [port(luck)]) | other]
+
+
+def port_address(luck: Luck, world: World, asked: Asked) -> None:
+    taken = [p for p in _taken(world) if p.get("hostIP", "0.0.0.0") != "0.0.0.0"]
+    other = {"hostIP": luck.choice(("0.0.0.0", "10.0.0.1", "10.0.0.3", "10.0.0.3"))}
+    asked.spec["containers"][0]["ports"] = [luck.choice(taken or [port(luck)]) | other]
 
 
 def sidecar_ports(luck: Luck, _: World, asked: Asked) -> None:
@@ -316,31 +369,53 @@ def _waiting(name: str, provisioner: str, **more: Any) -> Raw:
     return {"kind": "StorageClass", "metadata": {"name": name}, **mode, **more}
 
 
-def by_hand(luck: Luck, _: World, asked: Asked) -> None:
-    """Claims that wait for their pod, and volumes that people made: of some zone, size, mode, and never enough."""
-    name = f"{asked.name}-hand"
+def _by_hand(luck: Luck, asked: Asked, count: int = 2, claims: int = 1, **fields: tuple[Any, ...]) -> list[Raw]:
+    """Claims that wait for their pod, and volumes that people made, of some zones. Returns the claims.
+
+    fields: of a volume's spec, with values of which each volume has one.
+    """
+    name = f"{asked.name}-hand-{luck.randrange(10**4)}"
     volumes = [
         volume(
             f"{name}-{i}",
             name,
-            nodeAffinity=_within(*luck.sample(ZONES, luck.choice((1, 2)))),
-            capacity={"storage": luck.choice(("1Gi", "2Gi", "2Gi", "500Mi"))},
-            volumeMode=luck.choice(("Filesystem",) * 4 + ("Block",)),
-            modes=luck.choice((["ReadWriteOnce"], ["ReadWriteOnce", "ReadOnlyMany"])),
-            labels={"speed": luck.choice(("fast", "slow"))},
+            labels={"speed": ("fast", "slow")[i % 2]},
+            nodeAffinity=_within(*luck.sample(ZONES, 2)),
+            **{k: luck.choice(v) for k, v in fields.items()},
         )
-        for i in range(luck.choice((2, 3)))
+        for i in range(count)
     ]
-    claims = [
-        claim(f"{name}-{i}", asked.space, name, size=luck.choice(("1Gi", "600Mi", "2Gi")))
-        for i in range(luck.choice((1, 2, 2)))
-    ]
-    for one in claims:
-        if luck.random() < 0.25:
-            one["spec"]["selector"] = {"matchLabels": {"speed": "fast"}}
-        if luck.random() < 0.2:
-            one["spec"]["accessModes"] = ["ReadOnlyMany"]
-    _claims(asked, _waiting(name, NO_PROVISIONER), *volumes, *claims)
+    made = [claim(f"{name}-{i}", asked.space, name, size=luck.choice(("1Gi", "2Gi"))) for i in range(claims)]
+    _claims(asked, _waiting(name, NO_PROVISIONER), *volumes, *made)
+    return made
+
+
+def by_hand(luck: Luck, _: World, asked: Asked) -> None:
+    _by_hand(luck, asked, count=1)
+
+
+def by_hand_size(luck: Luck, _: World, asked: Asked) -> None:
+    _by_hand(luck, asked, capacity=({"storage": "1Gi"}, {"storage": "2Gi"}, {"storage": "500Mi"}))
+
+
+def by_hand_mode(luck: Luck, _: World, asked: Asked) -> None:
+    _by_hand(luck, asked, volumeMode=("Filesystem", "Block", "Block"))
+
+
+def by_hand_access(luck: Luck, _: World, asked: Asked) -> None:
+    modes = (["ReadWriteOnce"], ["ReadWriteOnce", "ReadOnlyMany"])
+    for one in _by_hand(luck, asked, accessModes=modes):
+        one["spec"]["accessModes"] = ["ReadOnlyMany"]
+
+
+def by_hand_chosen(luck: Luck, _: World, asked: Asked) -> None:
+    for one in _by_hand(luck, asked):
+        one["spec"]["selector"] = {"matchLabels": {"speed": luck.choice(("fast", "slow"))}}
+
+
+def rivals(luck: Luck, _: World, asked: Asked) -> None:
+    """Two claims, which can't have the same volume; the smaller has the first pick."""
+    _by_hand(luck, asked, count=luck.choice((2, 3)), claims=2, capacity=({"storage": "1Gi"}, {"storage": "2Gi"}))
 
 
 def provisioned(luck: Luck, _: World, asked: Asked) -> None:
@@ -353,7 +428,7 @@ def provisioned(luck: Luck, _: World, asked: Asked) -> None:
 def unbound(luck: Luck, _: World, asked: Asked) -> None:
     """Claims that keep a pod off every node."""
     name = f"{asked.name}-none"
-    match luck.randrange(5):
+    match luck.randrange(3):
         case 0:
             asked.spec.setdefault("volumes", []).append(claiming(name))  # it isn't there
         case 1:
@@ -361,15 +436,21 @@ def unbound(luck: Luck, _: World, asked: Asked) -> None:
         case 2:
             made: Raw = {"kind": "StorageClass", "metadata": {"name": name}, "provisioner": NO_PROVISIONER}
             _claims(asked, {**made, "volumeBindingMode": "Immediate"}, claim(name, asked.space, name))
-        case 3:
-            lost = claim(name, asked.space, "", volumeName="no-such-volume")
-            lost["metadata"]["annotations"] = {"pv.kubernetes.io/bind-completed": "yes"}
-            lost["status"]["phase"] = "Lost"
-            _claims(asked, lost)
-        case 4:
-            other = bound(f"{name}-other", asked.space)
-            asked.storage += other
-            _claims(asked, claim(name, asked.space, "", volumeName=f"{name}-other"))
+
+
+def lost(_: Luck, __: World, asked: Asked) -> None:
+    """A claim whose volume is no more."""
+    held = claim(f"{asked.name}-lost", asked.space, "", volumeName="no-such-volume")
+    held["metadata"]["annotations"] = {"pv.kubernetes.io/bind-completed": "yes"}
+    held["status"]["phase"] = "Lost"
+    _claims(asked, held)
+
+
+def promised(_: Luck, __: World, asked: Asked) -> None:
+    """A claim that names a volume, which is another's."""
+    name = f"{asked.name}-others"
+    asked.storage += bound(name, asked.space)
+    _claims(asked, claim(f"{asked.name}-promised", asked.space, "", volumeName=name))
 
 
 def sole(luck: Luck, world: World, asked: Asked) -> None:
@@ -379,8 +460,15 @@ def sole(luck: Luck, world: World, asked: Asked) -> None:
         asked.spec.setdefault("volumes", []).append(claiming(f"{world.name}-sole"))
 
 
-def disks(luck: Luck, _: World, asked: Asked) -> None:
-    asked.spec.setdefault("volumes", []).append({"name": "disk", **luck.choice(DISKS)})
+def disks(luck: Luck, world: World, asked: Asked) -> None:
+    """A disk that a pod has already, to write or to read."""
+    held = [v for p in world.pods if p["spec"]["nodeName"] for v in p["spec"].get("volumes", ()) if v["name"] == "disk"]
+    asked.spec.setdefault("volumes", []).append(luck.choice(held or [{"name": "disk", **luck.choice(DISKS)}]))
+
+
+def disks_to_read(luck: Luck, _: World, asked: Asked) -> None:
+    read = [d for d in DISKS for disk in d.values() if "readOnly" in disk]
+    asked.spec.setdefault("volumes", []).append({"name": "read", **luck.choice(read)})
 
 
 def gates(_: Luck, __: World, asked: Asked) -> None:
@@ -391,9 +479,19 @@ FEATURES: dict[str, Feature] = {
     f.__name__: f
     for f in (
         cpu, memory, fractions, ephemeral, extended, hugepages, nothing, limits, overhead, init, sidecar, whole,
-        node_selector, node_affinity, pod_affinity, pod_anti_affinity, first_of_its_like, namespaces,
+        node_selector, node_affinity, named, pod_affinity, pod_anti_affinity, first_of_its_like, namespaces,
         namespace_selector, match_keys, mismatch_keys, no_selector, disliked, spread, spread_twice, spread_soft,
-        min_domains, affinity_policy, taints_policy, spread_keys, spread_everything, tolerations, ports, sidecar_ports,
-        host_network, bound_in_reach, bound_in_zone, by_hand, provisioned, unbound, sole, disks, gates,
+        min_domains, affinity_policy, taints_policy, spread_keys, spread_everything, tolerated, tolerated_key,
+        tolerated_value, tolerated_effect, tolerated_conditions, ports, port_protocol, port_address, sidecar_ports,
+        host_network, bound_in_reach, bound_in_zone, by_hand, by_hand_size, by_hand_mode, by_hand_access,
+        by_hand_chosen, rivals, provisioned, unbound, lost, promised, sole, disks, disks_to_read, gates,
     )
-}  # fmt: skip
+} | {f"nodes {operator}": _wishing(operator) for operator in WISHES}  # fmt: skip
+SELDOM = (
+    "min_domains", "affinity_policy", "taints_policy", "spread_keys", "spread_twice", "mismatch_keys",
+    "first_of_its_like", "port_address", "tolerated_effect", "disks_to_read", "named", "namespaces", "host_network",
+    "affinity_policy", "by_hand_chosen", "sidecar_ports", "overhead", "extended", "hugepages",
+)  # fmt: skip
+"""What seldom decides, so that it is tried oftener."""
+LEADS = (*FEATURES, *SELDOM, *SELDOM)
+"""What pods are about, in turn."""

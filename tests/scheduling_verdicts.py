@@ -25,39 +25,41 @@ EVERYWHERE = (
     (r"claim \S+ is not bound", "pod has unbound immediate PersistentVolumeClaims"),
 )
 """What our details say of claims that keep a pod off every node, and the scheduler of the pod, in its order."""
+FIT, BINDING = "NodeResourcesFit", "VolumeBinding"
 FILTERS = (
-    ("unschedulable", "", "node(s) were unschedulable"),
-    ("taint", "", "node(s) had untolerated taint(s)"),
-    ("node-selector", "", "node(s) didn't match Pod's node affinity/selector"),
-    ("node-affinity", "", "node(s) didn't match Pod's node affinity/selector"),
-    ("port", "", "node(s) didn't have free ports for the requested pod ports"),
-    ("pods", "", "Too many pods"),
-    ("cpu", "", "Insufficient cpu"),
-    ("memory", "", "Insufficient memory"),
-    ("resource", r"(\S+): ", "Insufficient {}"),
-    ("volume", "disk ", "node(s) had no available disk"),
+    ("NodeUnschedulable", "unschedulable", "", "node(s) were unschedulable"),
+    ("TaintToleration", "taint", "", "node(s) had untolerated taint(s)"),
+    ("NodeAffinity", "node-selector", "", "node(s) didn't match Pod's node affinity/selector"),
+    ("NodeAffinity", "node-affinity", "", "node(s) didn't match Pod's node affinity/selector"),
+    ("NodePorts", "port", "", "node(s) didn't have free ports for the requested pod ports"),
+    (FIT, "pods", "", "Too many pods"),
+    (FIT, "cpu", "", "Insufficient cpu"),
+    (FIT, "memory", "", "Insufficient memory"),
+    (FIT, "resource", r"(\S+): ", "Insufficient {}"),
+    ("VolumeRestrictions", "volume", "disk ", "node(s) had no available disk"),
     (
+        "VolumeRestrictions",
         "volume",
         "claim .* is for one pod",
-        "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+        "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by "
+        "another pod",
     ),
-    ("volume", "volume .* can't be reached", "node(s) didn't match PersistentVolume's node affinity"),
-    ("volume", "no free volume", "node(s) didn't find available persistent volumes to bind"),
-    ("volume", "class .* makes no volumes", "node(s) didn't find available persistent volumes to bind"),
-    ("volume", "volume .* is in another", "node(s) had no available volume zone"),
+    (BINDING, "volume", "volume .* can't be reached", "node(s) didn't match PersistentVolume's node affinity"),
+    (BINDING, "volume", "no free volume", "node(s) didn't find available persistent volumes to bind"),
+    (BINDING, "volume", "class .* makes no volumes", "node(s) didn't find available persistent volumes to bind"),
+    ("VolumeZone", "volume", "volume .* is in another zone", "node(s) had no available volume zone"),
     (
+        "PodTopologySpread",
         "topology-spread",
         "the node lacks",
         "node(s) didn't match pod topology spread constraints (missing required label)",
     ),
-    ("topology-spread", "", "node(s) didn't match pod topology spread constraints"),
-    ("pod-affinity", "", "node(s) didn't match pod affinity rules"),
-    ("pod-anti-affinity", "the pod keeps away", "node(s) didn't match pod anti-affinity rules"),
-    ("pod-anti-affinity", "", "node(s) didn't satisfy existing pods anti-affinity rules"),
+    ("PodTopologySpread", "topology-spread", "", "node(s) didn't match pod topology spread constraints"),
+    ("InterPodAffinity", "pod-affinity", "", "node(s) didn't match pod affinity rules"),
+    ("InterPodAffinity", "pod-anti-affinity", "the pod keeps away", "node(s) didn't match pod anti-affinity rules"),
+    ("InterPodAffinity", "pod-anti-affinity", "", "node(s) didn't satisfy existing pods anti-affinity rules"),
 )
-"""Our kind, how our detail begins, and the scheduler's words; in the order of its plugins, of which the first speaks."""
-TOGETHER = {"pods", "cpu", "memory", "resource"}
-"""Kinds of one plugin, which tells all of them."""
+"""Plugin, our kind, how our detail begins, the scheduler's words; in the order of its plugins: the first speaks."""
 NOT_NAMED = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
 
 
@@ -122,11 +124,14 @@ def reasons(verdicts: Verdicts, spec: Raw) -> Counter[str]:
 
 
 def _first(misfits: tuple[Misfit, ...]) -> set[str]:
-    """The reasons of the first plugin that has any."""
+    """The first reason of the first plugin that has any; two plugins tell all of theirs."""
     found = [
-        (kind, words.format(*seen.groups())) for kind, start, words in FILTERS for seen in _seen(misfits, kind, start)
+        (plugin, words.format(*match.groups()))
+        for plugin, kind, start, words in FILTERS
+        for match in _seen(misfits, kind, start)
     ]
-    return {words for kind, words in found if words == found[0][1] or {kind, found[0][0]} <= TOGETHER}
+    speaker, first = found[0]
+    return {w for plugin, w in found if plugin == speaker and (w == first or speaker in (FIT, BINDING))}
 
 
 def _seen(misfits: tuple[Misfit, ...], kind: str, start: str) -> list[re.Match[str]]:

@@ -99,13 +99,16 @@ class RealScheduler:
 
     async def make(self, world: World) -> Seen:
         """The world, as the API server tells it once its controllers have come to rest."""
+        stored = _stored(world)
+        # Classes first: as long as the volume controller knows of none it binds what should wait for a pod.
+        await asyncio.gather(*(self.store(o) for o in stored if o["kind"] == "StorageClass"))
         for node in world.nodes:
             await self._made(path_of(node), node)
         self._nodes = [n["metadata"]["name"] for n in world.nodes]
-        await asyncio.gather(*(self.store(o) for o in _stored(world)))
         await asyncio.gather(*(self._place(p) for p in world.pods))
         await self._settled(world.nodes, _taints)
-        await self.rested(_stored(world))
+        await asyncio.gather(*(self.store(o) for o in stored if o["kind"] != "StorageClass"))
+        await self.rested(stored)
         return await self.seen()
 
     async def store(self, obj: Raw) -> None:

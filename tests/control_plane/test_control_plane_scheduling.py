@@ -19,11 +19,11 @@ from testbed.volumes import provision
 
 from kubemend.cluster.connection import connect
 from scheduling_corpus import HARD, PIN, Asked, Raw, World, worlds
-from scheduling_features import FEATURES
+from scheduling_features import FEATURES, LEADS
 from scheduling_verdicts import Seen, Verdicts, reasons, told
 from share import ALL
 
-WORLDS, PODS = (90 if ALL else 3), 11
+WORLDS, PODS = (120 if ALL else 40), 12
 AGAIN = 5
 """How often an answer that isn't ours is asked for: what the scheduler knows may be a moment old."""
 
@@ -70,7 +70,7 @@ async def test_generated_pods_are_placed_and_refused_as_the_real_scheduler_does(
     plane: ControlPlane, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     count = Count()
-    made = worlds(WORLDS, PODS, FEATURES)
+    made = worlds(WORLDS, PODS, FEATURES, LEADS)
     async with (
         asker(plane, tmp_path) as server,
         connect(kubeconfig=str(plane.kubeconfig)).open() as transport,
