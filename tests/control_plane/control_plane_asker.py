@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -39,6 +40,14 @@ class Asker:
             async with self._session.request(method, self._server + path, json=body, headers=headers) as answer:
                 told = [w for h in answer.headers.getall("Warning", []) for w in _WARNING.findall(h)]
                 return Told(answer.status, await answer.json(), [_ESCAPED.sub(r"\1", w) for w in told])
+
+    async def watch(self, path: str) -> AsyncIterator[tuple[str, Any]]:
+        """What a watch tells, until the server ends it: (ADDED, MODIFIED or DELETED, the object)."""
+        endless = aiohttp.ClientTimeout(total=None)
+        async with self._session.get(self._server + path, timeout=endless) as answer:
+            async for line in answer.content:
+                event = json.loads(line)
+                yield event["type"], event["object"]
 
 
 @asynccontextmanager

@@ -34,8 +34,9 @@ class _Term:
         """A term that names no namespace at all means its own pod's. Its label keys stand for the pod's own values."""
         own = not term.namespaces and term.namespace_selector is None
         names = (namespace,) if own else term.namespaces
-        selector = narrowed(term.label_selector, term.match_label_keys, "In", labels)
-        selector = narrowed(selector, term.mismatch_label_keys, "NotIn", labels)
+        # What the API server has merged into a pod's selector is what counts, even once the pod's labels change.
+        selector = narrowed(term.label_selector, _unmerged(term, term.match_label_keys), "In", labels)
+        selector = narrowed(selector, _unmerged(term, term.mismatch_label_keys), "NotIn", labels)
         return cls(term.topology_key, selector, names, term.namespace_selector)
 
     def selects(self, namespace: str, namespace_labels: Labels, labels: Labels) -> bool:
@@ -262,6 +263,12 @@ def _required(pod: Pod | _Incoming, *, anti: bool) -> tuple[_Term, ...]:
     terms = wanted.required_during_scheduling_ignored_during_execution if wanted else ()
     labels = pod.metadata.labels if isinstance(pod, Pod) else pod.labels
     return tuple(_Term.of(t, pod.namespace, labels) for t in terms)
+
+
+def _unmerged(term: PodAffinityTerm, keys: Sequence[str]) -> tuple[str, ...]:
+    """The label keys that the selector doesn't hold yet; the API lets nobody else put them there."""
+    merged = {e.key for e in term.label_selector.match_expressions} if term.label_selector else set()
+    return tuple(k for k in keys if k not in merged)
 
 
 def _domain(node: Node, key: str) -> Domain | None:

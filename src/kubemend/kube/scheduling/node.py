@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from kubemend.kube.quantity import format_bytes, format_cores
-from kubemend.kube.scheduling.resources import PODS, requests
+from kubemend.kube.scheduling.resources import PODS, needs
 from kubemend.kube.selectors import Requirement, subset
 from kubemend.model.objects.node import Node, Taint
 from kubemend.model.objects.pod import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration
@@ -47,7 +47,7 @@ def misfit(spec: PodSpec, labels: Mapping[str, str], node: Node, free: Mapping[s
     judgement (this and `affinity_misfit`) are asked about the same pod.
     Raises `QuantityError` or `SelectorError` for what the API server would have refused.
     """
-    return (*closed(spec, node), *room_misfits({**requests(spec), PODS: Decimal(1)}, free))
+    return (*closed(spec, node), *room_misfits(needs(spec), free))
 
 
 def closed(spec: PodSpec, node: Node) -> tuple[Misfit, ...]:

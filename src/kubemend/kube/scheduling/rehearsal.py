@@ -11,7 +11,7 @@ import msgspec
 
 from kubemend.kube.scheduling.neighbours import Neighbours
 from kubemend.kube.scheduling.node import misfit
-from kubemend.kube.scheduling.resources import PODS, free, requests
+from kubemend.kube.scheduling.resources import free, needs
 from kubemend.kube.selectors import matches
 from kubemend.model.objects.meta import LabelSelector, Meta, condition
 from kubemend.model.objects.node import Node
@@ -128,7 +128,7 @@ def _leave(stage: _Stage, pod: Pod) -> None:
 def _take(stage: _Stage, spec: PodSpec, node: str, sign: int) -> None:
     if (left := stage.left.get(node)) is None:
         return
-    for name, amount in {**requests(spec), PODS: Decimal(1)}.items():
+    for name, amount in needs(spec).items():
         left[name] = left.get(name, Decimal()) - sign * amount
 
 

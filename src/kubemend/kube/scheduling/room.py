@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from msgspec import structs
 
+from kubemend.kube.scheduling.disks import disk_misfits, has_own_disk
 from kubemend.kube.scheduling.neighbours import Labels, Neighbours
 from kubemend.kube.scheduling.node import Misfit, closed, room_misfits
 from kubemend.kube.scheduling.ports import host_ports, port_misfits
-from kubemend.kube.scheduling.resources import PODS, free, requests
-from kubemend.kube.scheduling.volumes import Storage, volume_misfits
+from kubemend.kube.scheduling.resources import free, needs
+from kubemend.kube.scheduling.volumes import Storage, claims_of, volume_misfits
 from kubemend.model.objects.meta import Meta
 from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Pod, PodSpec, PodStatus
@@ -45,8 +46,9 @@ class Room:
             if pod.spec.node_name and pod.status.phase not in ("Succeeded", "Failed"):
                 self._here[pod.spec.node_name].append(pod)
         self._free = {n.name: free(n, self._here[n.name]) for n in self.nodes}
-        self._need = {**requests(spec), PODS: Decimal(1)}
-        self._ported = bool(host_ports(spec))
+        self._need = needs(spec)
+        self._ported, self._disk = bool(host_ports(spec)), has_own_disk(spec)
+        self._sole = storage is not None and any(c.is_sole for c in claims_of(spec, namespace, storage))
         self._neighbours = Neighbours(spec, namespace, labels, self.nodes, everybody, namespaces=namespaces)
         self._closed = {
             n.name: (*closed(spec, n), *(volume_misfits(spec, namespace, n, storage, everybody) if storage else ()))
@@ -57,7 +59,7 @@ class Room:
     @property
     def minds(self) -> bool:
         """Whether such pods mind where others are, so that each must be tried after the one before."""
-        return self._neighbours.matter
+        return self._sole or self._neighbours.matter
 
     def misfits(self, node: Node) -> tuple[Misfit, ...]:
         """Every reason why the next pod can't go to the node; empty when it can."""
@@ -69,12 +71,16 @@ class Room:
         )
 
     def _taken(self, node: Node) -> tuple[Misfit, ...]:
-        """Host ports that are gone, to the pods that were there or to one of these."""
-        if not self._ported:
-            return ()
-        if self.placed[node.name]:
-            return (Misfit("port", "one such pod has the host ports of the node"),)
-        return port_misfits(self._spec, self._here[node.name])
+        """Host ports, disks and claims that are gone, to the pods that were there or to one of these."""
+        here = self._here[node.name]
+        found = (*port_misfits(self._spec, here), *disk_misfits(self._spec, here))
+        if self._ported and self.placed[node.name]:
+            found += (Misfit("port", "one such pod has the host ports of the node"),)
+        if self._disk and self.placed[node.name]:
+            found += (Misfit("volume", "disk of such a pod is in use by another of them"),)
+        if self._sole and self.placed:
+            found += (Misfit("volume", "a claim of such pods is for one pod, and one of them has it"),)
+        return found
 
     def place(self) -> Node | None:
         """Give the next pod a place: where fewest of these are, then where most is left. None when there is none."""
@@ -110,7 +116,7 @@ class Room:
 
     def _holds(self, node: Node) -> int:
         """How many the node would hold beside what is there."""
-        if self._ported:
+        if self._ported or self._disk:
             return 1
         left = self._free[node.name]
         return min(int(left.get(k, Decimal()) // v) for k, v in self._need.items() if v > 0)

@@ -1,7 +1,8 @@
 """Volumes: whether a pod's claims let it go to a node (filters VolumeBinding, VolumeZone and VolumeRestrictions).
 
 Not followed: how many volumes a CSI driver attaches to one node, and a provisioner's capacity; both are told by
-objects (CSINode, CSIStorageCapacity) that aren't read.
+objects (CSINode, CSIStorageCapacity) that aren't read. Claims of one size are served in the order of the pod, which
+the scheduler leaves open.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kubemend.kube.quantity import parse
-from kubemend.kube.scheduling.node import Misfit, node_selected
-from kubemend.kube.selectors import matches
+from kubemend.kube.scheduling.matching import matching, reaches, wanted_size
+from kubemend.kube.scheduling.node import Misfit
 from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Pod, PodSpec
 from kubemend.model.objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+TOPOLOGY = {
+    f"{old}{part}": f"topology.kubernetes.io/{part}"
+    for old in ("failure-domain.beta.kubernetes.io/", "topology.kubernetes.io/")
+    for part in ("zone", "region")
+}
+"""Labels that say where a volume or a node is, each with its name of today."""
 
 
 @dataclass(frozen=True)
@@ -50,83 +57,110 @@ def volume_misfits(
     spec: PodSpec, namespace: str, node: Node, storage: Storage, pods: Iterable[Pod] = ()
 ) -> tuple[Misfit, ...]:
     """Every reason why the pod's claims keep it off the node. pods: all of the namespace that hold a place."""
-    names = dict.fromkeys(v.persistent_volume_claim.claim_name for v in spec.volumes if v.persistent_volume_claim)
+    names = _names(spec)
     if not names:
         return ()
-    return tuple(m for name in names for m in _claim(name, namespace, node, storage, pods))
+    missing = (Misfit("volume", f"claim {n} is not there") for n in names if (namespace, n) not in storage.claims)
+    known = claims_of(spec, namespace, storage)
+    each = (m for claim in known for m in _claim(claim, node, storage, pods))
+    return (*missing, *each, *_unbound(known, node, storage))
 
 
-def _claim(name: str, namespace: str, node: Node, storage: Storage, pods: Iterable[Pod]) -> Iterator[Misfit]:
-    claim = storage.claims.get((namespace, name))
-    if claim is None:
-        yield Misfit("volume", f"claim {name} is not there")
+def claims_of(spec: PodSpec, namespace: str, storage: Storage) -> list[PersistentVolumeClaim]:
+    """The claims of a pod that are there."""
+    return [c for name in _names(spec) if (c := storage.claims.get((namespace, name))) is not None]
+
+
+def _names(spec: PodSpec) -> list[str]:
+    named = (v.persistent_volume_claim.claim_name for v in spec.volumes if v.persistent_volume_claim)
+    return list(dict.fromkeys(named))
+
+
+def _claim(claim: PersistentVolumeClaim, node: Node, storage: Storage, pods: Iterable[Pod]) -> Iterator[Misfit]:
+    if claim.status.phase == "Lost":
+        yield Misfit("volume", f"claim {claim.name} has lost its volume {claim.spec.volume_name}")
         return
     if claim.metadata.deletion_timestamp is not None:
-        yield Misfit("volume", f"claim {name} is being deleted")
+        yield Misfit("volume", f"claim {claim.name} is being deleted")
         return
-    if "ReadWriteOncePod" in claim.spec.access_modes and (user := _user(name, namespace, pods)) is not None:
-        yield Misfit("volume", f"claim {name} is for one pod, and {user.name} has it")
-    if claim.spec.volume_name:
+    if (user := _user(claim, pods)) is not None:
+        yield Misfit("volume", f"claim {claim.name} is for one pod, and {user.name} has it")
+    if _is_bound(claim):
         yield from _bound(claim, node, storage)
-    else:
-        yield from _unbound(claim, node, storage)
+    elif _late(claim, storage) is None:
+        yield Misfit("volume", f"claim {claim.name} is not bound")
 
 
-def _user(name: str, namespace: str, pods: Iterable[Pod]) -> Pod | None:
+def _user(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> Pod | None:
+    """The pod that has a claim which is for one pod alone."""
+    if not claim.is_sole:
+        return None
     return next(
         (
             p
             for p in pods
-            if p.namespace == namespace
+            if p.namespace == claim.namespace
             and p.spec.node_name
             and p.status.phase not in ("Succeeded", "Failed")
-            and any(v.persistent_volume_claim and v.persistent_volume_claim.claim_name == name for v in p.spec.volumes)
+            and any(
+                v.persistent_volume_claim and v.persistent_volume_claim.claim_name == claim.name for v in p.spec.volumes
+            )
         ),
         None,
     )
+
+
+def _is_bound(claim: PersistentVolumeClaim) -> bool:
+    """A claim that names its volume is not yet bound to it as long as it is pending."""
+    return bool(claim.spec.volume_name) and claim.status.phase != "Pending"
+
+
+def _late(claim: PersistentVolumeClaim, storage: Storage) -> StorageClass | None:
+    """The class of a claim that it is for the scheduler to bind, once it has chosen a node."""
+    named = claim.spec.storage_class_name
+    found = storage.standard() if named is None else storage.classes.get(named)
+    late = found is not None and found.volume_binding_mode == "WaitForFirstConsumer" and not claim.spec.volume_name
+    return found if late else None
 
 
 def _bound(claim: PersistentVolumeClaim, node: Node, storage: Storage) -> Iterator[Misfit]:
     volume = storage.volumes.get(claim.spec.volume_name)
     if volume is None:
         yield Misfit("volume", f"volume {claim.spec.volume_name} of claim {claim.name} is not there")
-    elif not _reaches(volume, node):
+    elif not reaches(volume, node):
         yield Misfit("volume", f"volume {volume.name} of claim {claim.name} can't be reached from the node")
+    elif not _in_zone(volume, node):
+        yield Misfit("volume", f"volume {volume.name} of claim {claim.name} is in another zone than the node")
 
 
-def _reaches(volume: PersistentVolume, node: Node) -> bool:
-    wanted = volume.spec.node_affinity
-    return wanted is None or wanted.required is None or node_selected(wanted.required, node)
+def _in_zone(volume: PersistentVolume, node: Node) -> bool:
+    """Whether the node is where the volume's labels say that it is; several zones are told as `a__b`."""
+    here = node.metadata.labels
+    if not any(key in here for key in TOPOLOGY):
+        return True
+    told = ((key, volume.metadata.labels.get(key)) for key in TOPOLOGY)
+    return all(
+        here.get(key, here.get(TOPOLOGY[key])) in [v.strip() for v in value.split("__")]
+        for key, value in told
+        if value is not None and all(map(str.strip, value.split("__")))
+    )
 
 
-def _unbound(claim: PersistentVolumeClaim, node: Node, storage: Storage) -> Iterator[Misfit]:
-    named = claim.spec.storage_class_name
-    held = storage.standard() if named is None else storage.classes.get(named)
-    if held is None or held.volume_binding_mode != "WaitForFirstConsumer":
-        yield Misfit("volume", f"claim {claim.name} is not bound")
-        return
-    if any(_serves(v, claim, held.name) and _reaches(v, node) for v in storage.volumes.values()):
-        return
-    if held.provisioner == NO_PROVISIONER:
-        yield Misfit(
-            "volume", f"no free volume of class {held.name} for claim {claim.name} can be reached from the node"
-        )
-    elif not _provisions(held, node):
-        yield Misfit("volume", f"class {held.name} of claim {claim.name} makes no volumes for the node")
-
-
-def _serves(volume: PersistentVolume, claim: PersistentVolumeClaim, storage_class: str) -> bool:
-    """Whether a volume is free for the claim, or kept for it (`volume.FindMatchingVolume`)."""
-    kept = volume.spec.claim_ref
-    if kept is not None and ((kept.namespace, kept.name) != (claim.namespace, claim.name)):
-        return False
-    if volume.spec.storage_class_name != storage_class or volume.status.phase not in ("Available", "Bound", ""):
-        return False
-    if claim.spec.selector is not None and not matches(claim.spec.selector, volume.metadata.labels):
-        return False
-    if not set(claim.spec.access_modes) <= set(volume.spec.access_modes):
-        return False
-    return parse(volume.spec.capacity.get("storage", 0)) >= parse(claim.spec.resources.requests.get("storage", 0))
+def _unbound(claims: list[PersistentVolumeClaim], node: Node, storage: Storage) -> Iterator[Misfit]:
+    """Claims that wait for the pod: the smallest has its pick of the free volumes first; what is left must be made."""
+    taken: set[str] = set()
+    waiting = ((c, held) for c in sorted(claims, key=wanted_size) if (held := _late(c, storage)) is not None)
+    for claim, held in waiting:
+        chosen = claim.metadata.annotations.get(SELECTED_NODE)
+        if chosen is not None and chosen != node.name:
+            yield Misfit("volume", f"claim {claim.name} is being made for node {chosen}")
+        elif chosen is None and (found := matching(claim, held.name, node, storage.volumes.values(), taken)):
+            taken.add(found.name)
+        elif held.provisioner == NO_PROVISIONER:
+            detail = f"no free volume of class {held.name} for claim {claim.name} can be reached from the node"
+            yield Misfit("volume", detail)
+        elif not _provisions(held, node):
+            yield Misfit("volume", f"class {held.name} of claim {claim.name} makes no volumes for the node")
 
 
 def _provisions(held: StorageClass, node: Node) -> bool:

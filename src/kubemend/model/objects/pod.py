@@ -156,6 +156,27 @@ class ProjectedVolume(Part, frozen=True, gc=False):
     sources: tuple[ProjectedSource, ...] = ()
 
 
+class GceDisk(Part, frozen=True, gc=False):
+    pd_name: str = ""
+    read_only: bool = False
+
+
+class AwsDisk(Part, frozen=True, gc=False):
+    volume_id: str = field(name="volumeID", default="")
+
+
+class IscsiDisk(Part, frozen=True, gc=False):
+    iqn: str = ""
+    read_only: bool = False
+
+
+class RbdDisk(Part, frozen=True, gc=False):
+    monitors: tuple[str, ...] = ()
+    pool: str = "rbd"
+    image: str = ""
+    read_only: bool = False
+
+
 class Volume(Part, frozen=True, gc=False):
     name: str
     config_map: ConfigMapVolume | None = None
@@ -163,6 +184,10 @@ class Volume(Part, frozen=True, gc=False):
     persistent_volume_claim: ClaimVolume | None = None
     empty_dir: EmptyDirVolume | None = None
     projected: ProjectedVolume | None = None
+    gce_persistent_disk: GceDisk | None = None
+    aws_elastic_block_store: AwsDisk | None = None
+    iscsi: IscsiDisk | None = None
+    rbd: RbdDisk | None = None
 
 
 class Toleration(Part, frozen=True, gc=False):
@@ -304,6 +329,9 @@ class ContainerStatus(Part, frozen=True, gc=False):
     image_id: str = field(name="imageID", default="")
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
+    resources: Resources | None = None
+    """What the container runs with, which a resize in place (KEP-1287) has yet to bring to what is asked for."""
+    allocated_resources: Quantities = {}
 
 
 class PodStatus(Part, frozen=True, gc=False):

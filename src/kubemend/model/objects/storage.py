@@ -19,6 +19,7 @@ class ClaimSpec(Part, frozen=True, gc=False):
     volume_name: str = ""
     volume_mode: str = ""
     selector: LabelSelector | None = None
+    volume_attributes_class_name: str = ""
 
 
 class ClaimStatus(Part, frozen=True, gc=False):
@@ -32,6 +33,11 @@ class PersistentVolumeClaim(Obj, frozen=True, gc=False, kw_only=True):
 
     spec: ClaimSpec = ClaimSpec()
     status: ClaimStatus = ClaimStatus()
+
+    @property
+    def is_sole(self) -> bool:
+        """Whether it is for one pod alone, wherever that runs."""
+        return "ReadWriteOncePod" in self.spec.access_modes
 
 
 class ClaimRef(Part, frozen=True, gc=False):
@@ -51,6 +57,8 @@ class VolumeSpec(Part, frozen=True, gc=False):
     claim_ref: ClaimRef | None = None
     persistent_volume_reclaim_policy: str = ""
     node_affinity: VolumeNodeAffinity | None = None
+    volume_mode: str = ""
+    volume_attributes_class_name: str = ""
 
 
 class VolumeStatus(Part, frozen=True, gc=False):
