@@ -126,11 +126,16 @@ def cause_of(ended: Terminated | None, events: Sequence[Event]) -> str:
         return "unknown"
     if ended.reason == "OOMKilled":
         return "oom-killed"
-    if any(e.reason == "Killing" and "liveness" in e.message for e in events):
+    if any(_by_probe(e) and (e.last_seen or EPOCH) >= (ended.started_at or EPOCH) for e in events):
         return "killed-by-probe"
     if ended.exit_code == 0:
         return "ended-by-itself"
     return "terminated" if ended.exit_code == 143 else "crash"
+
+
+def _by_probe(event: Event) -> bool:
+    """Whether it tells that the kubelet ends a container for its probe ("Container x failed startup probe, …")."""
+    return event.reason == "Killing" and any(f"{kind} probe" in event.message for kind in ("liveness", "startup"))
 
 
 def _of(pod: Pod, container: str, events: Sequence[Event]) -> list[Event]:

@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 
 from kubemend.kube.quantity import parse
 from kubemend.model.access import Access, Risk
-from kubemend.model.objects import Node, Obj, PersistentVolume, PersistentVolumeClaim, Pod
+from kubemend.model.objects import CronJob, Job, Node, Obj, PersistentVolume, PersistentVolumeClaim, Pod
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.tool import tool
-from kubemend.tools import advice
+from kubemend.tools import advice, unused
 from kubemend.tools.advice import Basis, Sized, sized
 from kubemend.tools.look import Look
 from kubemend.tools.optimization import idle
@@ -71,7 +71,13 @@ def _price(description: str) -> Meta:
 @tool(
     risk=Risk.READ,
     needs=advice.NEEDS
-    | {Access("list", "nodes"), Access("list", "persistentvolumes"), Access("list", "persistentvolumeclaims")},
+    | {
+        Access("list", "nodes"),
+        Access("list", "persistentvolumes"),
+        Access("list", "persistentvolumeclaims"),
+        Access("list", "jobs", "batch"),
+        Access("list", "cronjobs", "batch"),
+    },
     examples=({},),
     within_s=90,
 )
@@ -94,7 +100,7 @@ async def calculate_cost_savings(
     found = await sized(cluster, namespace)
     rows, snapshot, using = found.rows, found.snapshot, by_pod(found.using or {})
     wide: tuple[type[Obj], ...] = () if namespace else (Node, PersistentVolume)
-    more = await gathered(cluster, namespace, beside=(PersistentVolumeClaim, *wide))
+    more = await gathered(cluster, namespace, beside=(PersistentVolumeClaim, Job, CronJob, *wide))
     costs = tuple(_namespaces(snapshot, more, using, prices))
     savings = sorted(
         (*_resizing(rows, prices), *_idle(snapshot, more, prices)),
@@ -170,5 +176,14 @@ def _idle(snapshot: Snapshot, more: Snapshot, prices: Prices) -> Iterable[Saving
         both = Snapshot.of((*more.all(Node), *snapshot.all(Pod)), taken_at=snapshot.taken_at, kinds=(Node, Pod))
         found += [(i, "take the empty node away") for i in idle.nodes(both, prices)]
     found += [(i, "delete the volume, if its data is not wanted") for i in idle.volumes(more, prices)]
+    if all(more.was_read(kind) for kind in (PersistentVolumeClaim, Job, CronJob)):
+        mounting = (
+            *snapshot.all(Pod),
+            *(o for kind in unused.TEMPLATES for o in (*snapshot.all(kind), *more.all(kind))),
+        )
+        every = Snapshot.of((*mounting, *more.all(PersistentVolumeClaim)), taken_at=snapshot.taken_at)
+        found += [
+            (i, "delete the claim, if its data is not wanted") for i in idle.claims(every, prices) if i.monthly_cost
+        ]
     for one, what in found:
         yield Saving(one.kind, one.name, one.namespace, "", what, one.monthly_cost or 0.0)
