@@ -90,7 +90,7 @@ REACHING: Accusers = {
     ],
     "check_kubernetes_endpoints": lambda d: [f"{s['name']} has no ready pod" for s in d if not s["ready_count"]],
     "check_kubernetes_ingress": lambda d: [
-        f"{b['service_name']} is missing" for i in d for b in i["backends"] if b["missing"]
+        f"{b['service_name']}:{b['service_port']} is missing" for i in d for b in i["backends"] if b["missing"]
     ],
 }
 NONE_READY = {"check_kubernetes_endpoints": "^web has no ready pod"}
@@ -132,11 +132,12 @@ UNREACHABLE: dict[str, tuple[str, str, dict[str, str]]] = {
     "the Ingress leads to a Service that is not there": (
         "service: {name: web,", "service: {name: wbe,",
         {"trace_service_chain": "^ingress: Ingress shop/web shop.example/ goes to Service wbe; is web meant",
-         "check_kubernetes_ingress": "^wbe is missing"},
+         "check_kubernetes_ingress": "^wbe:http is missing"},
     ),
     "the Ingress leads to a port that is not there": (
         "port: {name: http}}}}]", "port: {number: 8080}}}}]",
-        {"trace_service_chain": "^ingress: .* shop.example/ goes to port 8080 of Service web, which has: 80, http$"},
+        {"trace_service_chain": "^ingress: .* shop.example/ goes to port 8080 of Service web, which has: 80, http$",
+         "check_kubernetes_ingress": "^web:8080 is missing"},
     ),
 }  # fmt: skip
 
@@ -306,7 +307,7 @@ async def _restarting(here: Ground) -> Accused:
     (pod,) = await here.pods("app")
     place = {"namespace": "shop"}
     arguments: dict[str, dict[str, Any]] = dict.fromkeys(RESTARTING, place)
-    arguments["get_high_restart_kubernetes_pods"] = {**place, "min_restarts": 2}
+    arguments["get_high_restart_kubernetes_pods"] = {**place, "restart_threshold": 2}
     arguments["analyze_pod_restart_pattern"] = {**place, "min_restarts": 2}
     arguments["get_pod_crash_report"] = {**place, "pod_name": pod.name}
     arguments["recommend_resource_limits"] = {**place, "workload": "app"}
