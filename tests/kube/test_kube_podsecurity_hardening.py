@@ -37,7 +37,7 @@ def test_what_fields_can_cure_is_cured_and_no_other_check_begins_to_fail(level: 
         assert still <= before & (BEYOND_FIELDS | BY_NOTE), (pod, patch)
         assert (patch is None) == (still == before)
         cured += len(before) - len(still)
-    assert cured > 500
+    assert cured > 150
 
 
 def test_a_patched_pod_needs_no_other_patch() -> None:
@@ -45,10 +45,7 @@ def test_a_patched_pod_needs_no_other_patch() -> None:
     for pod in corpus(200, seed=8):
         patch, left = hardened(_subject(pod), mode)
         if patch is not None:
-            spec = strategic({"apiVersion": "v1", "kind": "Pod", "spec": pod["spec"]}, {"spec": patch}, kind="Pod")[
-                "spec"
-            ]
-            again = _subject({**pod, "spec": spec})
+            again = _subject(strategic({"apiVersion": "v1", **pod}, {"spec": patch}, kind="Pod"))
             assert judge(again, mode) == left
             assert hardened(again, mode) == (None, left)
 

@@ -32,7 +32,9 @@ def hardened(subject: Subject, mode: Mode, *, server: int = NEWEST) -> tuple[Fie
     patch = _spec(subject, {v.check for v in before}, mode.level)
     if not patch:
         return None, before
-    pod = {"apiVersion": "v1", "kind": "Pod", "spec": msgspec.to_builtins(subject.spec)}
+    # By way of JSON, which has lists and no tuples.
+    raw = msgspec.json.decode(msgspec.json.encode(subject.spec))
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": raw}
     spec = msgspec.convert(strategic(pod, {"spec": patch}, kind="Pod")["spec"], PodSpec)
     left = judge(Subject(spec, subject.annotations, subject.relaxed), mode, server=server)
     return (patch if len(left) < len(before) else None), left
@@ -42,7 +44,8 @@ def _spec(subject: Subject, checks: set[str], level: Level) -> Fields:
     spec, patch = subject.spec, Fields()
     if "hostNamespaces" in checks:
         shared = {"hostNetwork": spec.host_network, "hostPID": spec.host_pid, "hostIPC": spec.host_ipc}
-        patch |= {name: False for name, on in shared.items() if on}
+        # The server leaves out what is false, so that null is what becomes of it.
+        patch |= {name: None for name, on in shared.items() if on}
     if context := dict(_pod_context(subject, checks)):
         patch["securityContext"] = context
     for field, containers in (("containers", spec.containers), ("initContainers", spec.init_containers)):
