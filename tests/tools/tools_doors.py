@@ -18,6 +18,7 @@ from kubemend import langchain
 from kubemend.app import Rooms, program
 from kubemend.engine.gateway import Gateway
 from kubemend.surfaces.cli.options import Access
+from kubemend.surfaces.cli.serving import KEEP_ALIVE_S
 from kubemend.surfaces.cli.wiring import wire
 from kubemend.surfaces.http import application
 from kubemend.surfaces.mcp import server, serving
@@ -120,7 +121,7 @@ DOORS = {"cli": through_cli, "mcp": through_mcp, "http": through_http, "langchai
 async def listening(app: App, keys: dict[str, str] | None = None, **more: Any) -> AsyncIterator[str]:
     """The application behind a threshold on a free port of loopback."""
     guarded = Threshold(app, Keys(keys or {}), local=more.pop("local", True), **more)
-    config = uvicorn.Config(guarded, port=0, log_level="error", lifespan="on")
+    config = uvicorn.Config(guarded, port=0, log_level="error", lifespan="on", timeout_keep_alive=KEEP_ALIVE_S)
     serving_ = uvicorn.Server(config)
     task = asyncio.create_task(serving_._serve())
     while not serving_.started:

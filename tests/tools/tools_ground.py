@@ -23,8 +23,8 @@ SETTLED_S = 30.0
 class Ground:
     """A gateway, and the practice cluster it stands on."""
 
-    def __init__(self, gateway: Gateway, lab: Any) -> None:
-        self.gateway, self.lab = gateway, lab
+    def __init__(self, gateway: Gateway, lab: Any, access: Access) -> None:
+        self.gateway, self.lab, self.access = gateway, lab, access
 
     @property
     def store(self) -> Any:
@@ -35,6 +35,11 @@ class Ground:
         """Create objects from multi-document YAML."""
         for document in filter(None, yaml.safe_load_all(text)):
             await self.lab.create(document)
+
+    @property
+    def api(self) -> Any:
+        """Somebody else at work in the cluster."""
+        return self.lab._cluster.api
 
     async def ask(self, tool: str, **arguments: Any) -> Answer:
         """Call a tool; its answer as every door gives it."""
@@ -72,14 +77,14 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(folder: Path, text: str = "", *, nodes: int = 3) -> AsyncIterator[Ground]:
-    """A practice cluster with namespace `shop` and these objects in it."""
+async def ground(folder: Path, text: str = "", *, nodes: int = 3, changes: bool = False) -> AsyncIterator[Ground]:
+    """A practice cluster with namespace `shop` and these objects in it. changes: whether approved writes are made."""
     rooms = Rooms()
     async with rooms.practice(nodes=nodes, pace=0.02) as lab:
         await lab.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-        access = Access(kubeconfig=str(lab.kubeconfig), store=folder / "ledger.db")
+        access = Access(kubeconfig=str(lab.kubeconfig), store=folder / "ledger.db", allow_changes=changes)
         async with rooms.gateway(access) as gateway:
-            made = Ground(gateway, lab)
+            made = Ground(gateway, lab, access)
 
             async def has_account() -> bool:
                 return bool(await made.list(ServiceAccount))

@@ -96,12 +96,14 @@ class Verify(Struct, frozen=True, kw_only=True):
     within_s: seconds until they must be, beyond which the plan is rolled back.
     steady_s: seconds they must then stay so, with no new restart.
     gone: also require that the root finding no longer fires on the target (always true but for restarts).
+    replaced: so many pods that the target made since must be ready; for changes that are not to mend the rest of it.
     """
 
     healthy: tuple[Ref, ...]
     within_s: float = 120.0
     steady_s: float = 3.0
     gone: bool = True
+    replaced: int = 0
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -44,8 +44,8 @@ GRADES = ("critical", "warning", "ok", "good", "unknown")
 
 
 class Basis(Struct, frozen=True):
-    """What the numbers rest on. source: "prometheus"; "samples", which we took ourselves; or "none": then there is no
-    advice, only what is used now."""
+    """What the numbers rest on. source: "prometheus"; "samples", which we took ourselves, kills for memory among them;
+    or "none": then there is no advice, only what is used now."""
 
     source: str
     window: str
@@ -106,12 +106,20 @@ async def sized(cluster: Look, namespace: str | None, name: str | None = None) -
     rows = [
         _sized(w, c, (known or {}).get((owner_key(w), c.name), History()), scaled, now(snapshot, w, c.name, using))
         if records is None
-        else _by_samples(snapshot, w, c, records, now(snapshot, w, c.name, using))
+        else _by_samples(
+            snapshot,
+            w,
+            c,
+            records,
+            drives=scaled.get(owner_key(w), frozenset()),
+            using=now(snapshot, w, c.name, using),
+        )
         for w in found
         for c in template_of(w).spec.containers
     ]
     rows.sort(key=lambda r: (GRADES.index(r.severity), r.namespace, r.kind, r.name, r.container))
-    return Sizing(_basis(prometheus=known is not None, samples=bool(records)), rows, snapshot, using)
+    told = bool(records) or any(r.cpu.known or r.memory.known for r in rows)
+    return Sizing(_basis(prometheus=known is not None, samples=told), rows, snapshot, using)
 
 
 def _basis(*, prometheus: bool, samples: bool) -> Basis:
@@ -155,12 +163,17 @@ def _by_samples(
     workload: Workload,
     container: Container,
     records: Mapping[tuple[str, str, str, str], Record],
+    *,
+    drives: frozenset[str],
     using: Now | None,
 ) -> Sized:
     record = records.get((*owner_key(workload), container.name), Record())
     killed = killed_here(snapshot, [workload]).get((owner_key(workload), container.name))
     shared, most = len(template_of(workload).spec.containers), max(killed, default=None) if killed else None
-    cpu, memory = (sizing.of_record(r, container, record, containers=shared, killed=most) for r in ("cpu", "memory"))
+    cpu, memory = (
+        sizing.of_record(r, container, record, containers=shared, killed=most, autoscaled=r in drives)
+        for r in ("cpu", "memory")
+    )
     return _row(workload, container, cpu, memory, using)
 
 
@@ -236,7 +249,7 @@ def patch(rows: Sequence[Sized]) -> dict[str, Any] | None:
 def _resources(row: Sized) -> dict[str, Any]:
     requests, limits = dict[str, Any](), dict[str, Any]()
     for name, advice in (("cpu", row.cpu), ("memory", row.memory)):
-        if advice.recommended_request is None:
+        if advice.recommended_request is None or _held(advice):
             continue
         requests[name] = advice.recommended_request.quantity
         if advice.recommended_limit is not None:
@@ -244,6 +257,12 @@ def _resources(row: Sized) -> dict[str, Any]:
         elif advice.current_limit is not None:
             limits[name] = None
     return {k: v for k, v in (("requests", requests), ("limits", limits)) if v}
+
+
+def _held(told: sizing.Advice) -> bool:
+    """Whether the container has what is advised already."""
+    pairs = ((told.current_request, told.recommended_request), (told.current_limit, told.recommended_limit))
+    return all((a and a.number) == (b and b.number) for a, b in pairs)
 
 
 def text(amount: Amount | None) -> str:

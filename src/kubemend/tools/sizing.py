@@ -47,6 +47,8 @@ MARGIN, TARGET = 1.15, 0.9
 LEAST_DAYS = 1.0
 """What our own samples must cover: less than a day has seen no night."""
 
+AUTOSCALED = "a HorizontalPodAutoscaler drives it by this resource: another request changes when it scales"
+
 _CPU_GRADES = ((Decimal("0.5"), "critical"), (Decimal("0.25"), "warning"), (Decimal("0.1"), "ok"))
 _MEMORY_GRADES = ((500 * MEBI, "critical"), (250 * MEBI, "warning"), (100 * MEBI, "ok"))
 
@@ -128,28 +130,35 @@ def memory(container: Container, history: History, *, autoscaled: bool) -> Advic
 
 
 def of_record(
-    resource: str, container: Container, record: Record, *, containers: int, killed: Decimal | None
+    resource: str,
+    container: Container,
+    record: Record,
+    *,
+    containers: int,
+    killed: Decimal | None,
+    autoscaled: bool = False,
 ) -> Advice:
     """One resource by our own samples, as VPA's recommender reckons its target; limits keep their ratio to requests.
 
-    containers: of the pod, which share its least amount. killed: the largest limit it was killed for memory at.
+    containers: of the pod, which share its least amount. killed: the largest limit it was killed for memory at; that
+    is a number of its own, even before there are enough samples for another.
     """
-    if record.samples < POINTS or record.days < LEAST_DAYS:
-        days = f"{record.days:.1f} of {LEAST_DAYS:.0f} days"
-        why = f"not enough data: {record.samples} of {POINTS} samples of our own, over {days}"
-        return _without(resource, container, record.samples, why, FORMULA_OWN)
-    cpu = resource == "cpu"
+    cpu, enough = resource == "cpu", record.samples >= POINTS and record.days >= LEAST_DAYS
+    days = f"{record.days:.1f} of {LEAST_DAYS:.0f} days"
+    short = f"not enough data: {record.samples} of {POINTS} samples of our own, over {days}"
+    bumped = None if cpu or killed is None else max(killed * Decimal("1.2"), killed + 100 * MEBI)
+    if autoscaled or (not enough and bumped is None):
+        return _without(resource, container, record.samples, AUTOSCALED if autoscaled else short, FORMULA_OWN)
     histogram, scale = (record.cpu, CPU) if cpu else (record.memory, MEMORY)
-    observed = Decimal(repr(histogram.percentile(scale, TARGET)))
-    least = Decimal("0.025" if cpu else 250 * MEBI) / containers
-    wanted = max(observed * Decimal(repr(MARGIN)), least)
-    if killed is not None and not cpu:
-        wanted = max(wanted, killed * Decimal("1.2"), killed + 100 * MEBI)
+    observed, wanted = killed or Decimal(), bumped or Decimal()
+    if enough:
+        observed = Decimal(repr(histogram.percentile(scale, TARGET)))
+        wanted = max(observed * Decimal(repr(MARGIN)), Decimal("0.025" if cpu else 250 * MEBI) / containers, wanted)
     request = _up(wanted, MILLI if cpu else Decimal(MEBI))
+    told = f"from {record.days:.1f} days of our own samples" if enough else f"from its kill for memory alone; {short}"
     made = _advised(
-        resource, container, request=request, limit=None, observed=observed, points=record.samples,
-        info=f"from {record.days:.1f} days of our own samples",
-    )  # fmt: skip
+        resource, container, request=request, limit=None, observed=observed, points=record.samples, info=told
+    )
     limit = _scaled(made, request, MILLI if cpu else Decimal(MEBI))
     kept = None if limit is None else amount(resource, limit)
     return structs.replace(made, recommended_limit=kept, formula=FORMULA_OWN[resource])
@@ -169,11 +178,7 @@ def _lacking(observed: Decimal | None, points: int, autoscaled: bool) -> str:
         return "not enough data: nothing is known of its use over time"
     if points < POINTS:
         return f"not enough data: {points} of {POINTS} points"
-    return (
-        "a HorizontalPodAutoscaler drives it by this resource: another request changes when it scales"
-        if autoscaled
-        else ""
-    )
+    return AUTOSCALED if autoscaled else ""
 
 
 def _up(amount: Decimal, step: Decimal) -> Decimal:

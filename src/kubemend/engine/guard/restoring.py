@@ -27,8 +27,11 @@ async def restore(repair: Repair, means: Means) -> Repair:
                 repair = await _restore_one(repair, index, means)
         except (ClusterError, Stopped, Paused) as error:
             return await means.move(repair, State.ESCALATED, f"could not take it back: {error.message}")
-    done = "undone as asked" if repair.undo else f"taken back: {why}"
-    return await means.move(repair, State.ROLLED_BACK, done)
+    if repair.undo:
+        return await means.move(repair, State.ROLLED_BACK, "undone as asked")
+    only_evicted = all(isinstance(c, Evict) for c in repair.plan.changes)
+    done = "nothing could be taken back, for a pod that was evicted is gone" if only_evicted else "taken back"
+    return await means.move(repair, State.ROLLED_BACK, f"{done}: {why}")
 
 
 async def _looked_for(repair: Repair, index: int, means: Means) -> Repair:

@@ -13,7 +13,7 @@ from kubemend.engine.guard.hands import is_marked
 from kubemend.engine.guard.health import beside, health, near
 from kubemend.engine.guard.identity import typed
 from kubemend.engine.judge import judge
-from kubemend.kube.rollout import restarts, template_equal
+from kubemend.kube.rollout import ready, restarts, template_equal
 from kubemend.model.finding import Finding, Severity
 from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet, kind_of
 from kubemend.model.plan import Create, Delete, Evict, Exec, Patch, Plan, RollBack
@@ -78,6 +78,8 @@ def look(repair: Repair, snapshot: Snapshot, rules: Sequence[Rule]) -> Look:
             return Look(Seen.NOT_YET, f"{ref}: {state.why}")
         if (restarted := _restarted(obj, snapshot, repair)) is not None:
             return Look(Seen.BAD, restarted)
+    if (lacking := _unreplaced(repair, snapshot)) is not None:
+        return lacking
     if plan.verify.gone and any(_same_fault(f, plan) for f in findings):
         return Look(Seen.NOT_YET, f"{plan.code} still shows on {plan.target}")
     done = "the fault is gone" if plan.code else "made as planned, and nothing near it is worse"
@@ -164,6 +166,17 @@ def _restarted(obj: Obj, snapshot: Snapshot, repair: Repair) -> str | None:
         if restarts(pod) > 0:
             return f"{pod.ref} has restarted {restarts(pod)} times since the repair"
     return None
+
+
+def _unreplaced(repair: Repair, snapshot: Snapshot) -> Look | None:
+    """What is wrong with the pods that came in the place of others, if they alone are judged."""
+    wanted, target = repair.plan.verify.replaced, snapshot.find(repair.plan.target)
+    if not wanted or target is None:
+        return None
+    if (restarted := _restarted(target, snapshot, repair)) is not None:
+        return Look(Seen.BAD, restarted)
+    good = sum(map(ready, _made_since(target, snapshot, repair.baseline)))
+    return None if good >= wanted else Look(Seen.NOT_YET, f"{good} of {wanted} new pods of {target.ref} are ready")
 
 
 async def verify(

@@ -7,6 +7,7 @@ Not judged, since they aren't in any object: exemptions by user, namespace or ru
 privileged, which an administrator may set in the server's configuration file.
 """
 
+from kubemend.kube.podsecurity.hardening import hardened
 from kubemend.kube.podsecurity.judging import CHECKS, judge, told
 from kubemend.kube.podsecurity.labels import Level, Mode, Policy, Version, parse_version, policy_of
 from kubemend.kube.podsecurity.subject import Subject, Violation
@@ -19,6 +20,7 @@ __all__ = [
     "Subject",
     "Version",
     "Violation",
+    "hardened",
     "judge",
     "parse_version",
     "policy_of",

@@ -34,6 +34,9 @@ DOOR = Group("Door", sort_key=14)
 KEY = "KUBEMEND_KEY"
 GRACE_S = 5
 """Seconds that open streams get to end when the server is stopped. A repair gets as long as it needs."""
+KEEP_ALIVE_S = 75
+"""Seconds that a connection stays open between two requests. A client that thinks longer (one in JavaScript makes
+validators of all schemas after it has listed the tools) sends its next one into a closed connection, and fails."""
 
 
 @Parameter(name="*", group=TOOLS)
@@ -168,7 +171,13 @@ async def _listen(app: App, host: str, port: int, path: str) -> None:
         import uvicorn  # noqa: PLC0415
 
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", lifespan="on", timeout_graceful_shutdown=GRACE_S
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
     )
     server = uvicorn.Server(config)
 

@@ -22,6 +22,8 @@ RECENT = 5
 """Events shown of each container."""
 SIGNALS = {130: "SIGINT", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 """Exit codes above 128 mean a signal (128 + number), as shells tell it."""
+ASKED = (0, 137, 143)
+"""Exit codes of a program that the kubelet ended: it went by itself, was killed, or fell to the first signal."""
 
 
 class Pattern(Struct, frozen=True):
@@ -126,11 +128,24 @@ def cause_of(ended: Terminated | None, events: Sequence[Event]) -> str:
         return "unknown"
     if ended.reason == "OOMKilled":
         return "oom-killed"
-    if any(e.reason == "Killing" and "liveness" in e.message for e in events):
+    if any(_by_probe(e) and _of_this_end(e, ended) for e in events):
         return "killed-by-probe"
     if ended.exit_code == 0:
         return "ended-by-itself"
     return "terminated" if ended.exit_code == 143 else "crash"
+
+
+def _by_probe(event: Event) -> bool:
+    """Whether it tells that the kubelet ends a container for its probe ("Container x failed startup probe, …")."""
+    return event.reason == "Killing" and any(f"{kind} probe" in event.message for kind in ("liveness", "startup"))
+
+
+def _of_this_end(event: Event, ended: Terminated) -> bool:
+    """Whether it may tell of this end: it came during that run, or the program ended as one does that is told to.
+
+    Of a container that is killed again and again the kubelet soon stops to report each time (its spam filter).
+    """
+    return ended.exit_code in ASKED or (event.last_seen or EPOCH) >= (ended.started_at or EPOCH)
 
 
 def _of(pod: Pod, container: str, events: Sequence[Event]) -> list[Event]:

@@ -23,7 +23,7 @@ from kubemend.tools.look import Look
 from kubemend.tools.words import Scope
 from kubemend.tools.workloads import gathered
 
-SECRETS = "kubemend doesn't list Secrets: a list would hold their values"
+SECRETS = "kubemend lists no Secrets, for a list would hold their values"
 
 
 class Orphan(Struct, frozen=True):

@@ -13,10 +13,11 @@ from kubemend.kube.references import references
 from kubemend.model.access import Access, Risk
 from kubemend.model.errors import InvalidInput
 from kubemend.model.objects import ConfigMap, Event, PersistentVolumeClaim, Pod, Probe, ReplicaSet
-from kubemend.model.objects.pod import ContainerStatus
+from kubemend.model.objects import Container as SpecContainer
+from kubemend.model.objects.pod import ContainerState, ContainerStatus
 from kubemend.model.ref import Ref
 from kubemend.model.tool import tool
-from kubemend.tools.diagnostics.analyze_pod_restart_pattern import cause_of
+from kubemend.tools.diagnostics.crash import Dependency, cause_in, says
 from kubemend.tools.diagnostics.get_failed_kubernetes_pods import StateRow, state_row
 from kubemend.tools.look import Look
 from kubemend.tools.resources.get_kubernetes_pod_logs import Container
@@ -28,18 +29,12 @@ LINES, SHOWN = 500, 20
 """Log lines that are searched, and error lines that are shown."""
 
 
-class Dependency(Struct, frozen=True):
-    """A thing the pod refers to. state: "there", "missing", "bound", another phase of a claim, or "unread: …"."""
-
-    kind: str
-    name: str
-    key: str
-    optional: bool
-    state: str
-
-
 class CrashReport(Struct, frozen=True):
-    """One container's last end, and what stands around it. error_lines: None when there is no earlier log."""
+    """One container's last end, and what stands around it.
+
+    probable_cause: as analyze_pod_restart_pattern's `cause`; "missing-dependency" or "not-made" of a container that
+    could not be made; "none" when it never ended. says: the same in a sentence. error_lines: None without a log.
+    """
 
     pod_name: str
     namespace: str
@@ -48,6 +43,7 @@ class CrashReport(Struct, frozen=True):
     current_state: StateRow
     last_termination: StateRow
     probable_cause: str
+    says: str
     error_lines: tuple[str, ...] | None
     dependencies: tuple[Dependency, ...]
     probes: dict[str, Probe | None]
@@ -82,18 +78,22 @@ async def get_pod_crash_report(
     events = None if seen is None else sorted(seen, key=lambda e: e.last_seen or EPOCH, reverse=True)
     owner, since = await _revision(cluster, pod)
     ended = status.last_state.terminated or status.state.terminated
+    needs = tuple([await _dependency(cluster, pod, r) for r in references(pod.spec)])
+    lines = await _error_lines(cluster, pod, status)
+    cause = cause_in(status, events or (), needs)
     return CrashReport(
         pod_name=pod.name,
         namespace=namespace,
         container=status.name,
         restart_count=status.restart_count,
         current_state=state_row(status.state),
-        last_termination=state_row(status.last_state if status.last_state.terminated else status.state),
-        probable_cause=cause_of(ended, events or ()),
-        error_lines=await _error_lines(cluster, pod, status),
-        dependencies=tuple([await _dependency(cluster, pod, r) for r in references(pod.spec)]),
+        last_termination=state_row(ContainerState(terminated=ended)),
+        probable_cause=cause,
+        says=says(cause, status, limit=_limit(spec), events=events or (), lines=lines or (), needs=needs),
+        error_lines=lines,
+        dependencies=needs,
         probes={} if spec is None else _probes(spec),
-        memory_limit=None if spec is None else _text(spec.resources.limits.get("memory")),
+        memory_limit=_limit(spec),
         owner=owner,
         revision_since=since,
         recent_events=None if events is None else tuple(row(e) for e in events[:10]),
@@ -165,5 +165,6 @@ async def _revision(cluster: Look, pod: Pod) -> tuple[str, datetime | None]:
     return (f"{up.kind}/{up.name}" if up else f"ReplicaSet/{owner.name}"), found.metadata.creation_timestamp
 
 
-def _text(quantity: Any) -> str | None:
+def _limit(spec: SpecContainer | None) -> str | None:
+    quantity = None if spec is None else spec.resources.limits.get("memory")
     return None if quantity is None else str(quantity)

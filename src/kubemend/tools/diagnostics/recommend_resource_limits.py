@@ -40,8 +40,9 @@ async def recommend_resource_limits(cluster: Look, *, namespace: Namespace, work
     """Recommend requests and limits for a workload from what it used over two weeks, with the formula and the data.
 
     CPU request: the highest 95th percentile of its pods, no CPU limit. Memory request and limit: the highest peak
-    x 1.15, or x 1.25 of a limit it was killed at. That is KRR's `simple` strategy. It needs Prometheus and at least
-    100 points; without them the answer is "not enough data" and what is used now.
+    x 1.15, or x 1.25 of a limit it was killed at. That is KRR's `simple` strategy, from Prometheus; without it our own
+    samples give VPA's numbers. With fewer than 100 points the answer is "not enough data" and what is used now; only
+    a kill for memory is a number of its own.
     """
     found = await sized(cluster, namespace, workload)
     rows = found.rows

@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 
 from kubemend.kube.quantity import parse
 from kubemend.model.access import Access, Risk
-from kubemend.model.objects import Node, Obj, PersistentVolume, PersistentVolumeClaim, Pod
+from kubemend.model.objects import CronJob, Job, Node, Obj, PersistentVolume, PersistentVolumeClaim, Pod
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.tool import tool
-from kubemend.tools import advice
+from kubemend.tools import advice, unused
 from kubemend.tools.advice import Basis, Sized, sized
 from kubemend.tools.look import Look
 from kubemend.tools.optimization import idle
@@ -80,7 +80,13 @@ Price = Annotated[float, Meta(ge=0)] | None
 @tool(
     risk=Risk.READ,
     needs=advice.NEEDS
-    | {Access("list", "nodes"), Access("list", "persistentvolumes"), Access("list", "persistentvolumeclaims")},
+    | {
+        Access("list", "nodes"),
+        Access("list", "persistentvolumes"),
+        Access("list", "persistentvolumeclaims"),
+        Access("list", "jobs", "batch"),
+        Access("list", "cronjobs", "batch"),
+    },
     examples=({},),
     within_s=90,
 )
@@ -109,11 +115,11 @@ async def calculate_cost_savings(
     book = cluster.prices.instead(**told)
     rows, snapshot, using = found.rows, found.snapshot, by_pod(found.using or {})
     wide: tuple[type[Obj], ...] = (Node, PersistentVolume) if namespace is None else priced(book)
-    more = await gathered(cluster, namespace, beside=(PersistentVolumeClaim, *wide))
+    more = await gathered(cluster, namespace, beside=(PersistentVolumeClaim, Job, CronJob, *wide))
     at = tariff(cluster, book, more)
     costs = tuple(_namespaces(snapshot, more, using, at))
     savings = sorted(
-        (*_resizing(rows, snapshot, at), *(_idle(snapshot, more, at) if namespace is None else ())),
+        (*_resizing(rows, snapshot, at), *_idle(snapshot, more, at, everywhere=namespace is None)),
         key=lambda s: (-s.monthly_saving, s.namespace, s.kind, s.name),
     )
     total, nodes = sum(c.monthly_cost for c in costs), None
@@ -191,11 +197,20 @@ def _saved(row: Sized, resource: str, prices: Prices) -> Decimal:
     return prices.hourly(apart, Decimal()) if resource == "cpu" else prices.hourly(Decimal(), apart)
 
 
-def _idle(snapshot: Snapshot, more: Snapshot, at: Tariff) -> Iterable[Saving]:
+def _idle(snapshot: Snapshot, more: Snapshot, at: Tariff, *, everywhere: bool) -> Iterable[Saving]:
+    """everywhere: whether all pods are known, without which nothing can be told of what has no namespace."""
     found: list[tuple[Idle, str]] = []
-    if more.was_read(Node):
+    if everywhere and more.was_read(Node):
         both = Snapshot.of((*more.all(Node), *snapshot.all(Pod)), taken_at=snapshot.taken_at, kinds=(Node, Pod))
         found += [(i, "take the empty node away") for i in idle.nodes(both, at)]
-    found += [(i, "delete the volume, if its data is not wanted") for i in idle.volumes(more, at)]
+    if everywhere:
+        found += [(i, "delete the volume, if its data is not wanted") for i in idle.volumes(more, at)]
+    if all(more.was_read(kind) for kind in (PersistentVolumeClaim, Job, CronJob)):
+        mounting = (
+            *snapshot.all(Pod),
+            *(o for kind in unused.TEMPLATES for o in (*snapshot.all(kind), *more.all(kind))),
+        )
+        every = Snapshot.of((*mounting, *more.all(PersistentVolumeClaim)), taken_at=snapshot.taken_at)
+        found += [(i, "delete the claim, if its data is not wanted") for i in idle.claims(every, at) if i.monthly_cost]
     for one, what in found:
         yield Saving(one.kind, one.name, one.namespace, "", what, one.monthly_cost or 0.0)

@@ -13,7 +13,7 @@ from kubemend.model.tool import tool
 from kubemend.tools import advice
 from kubemend.tools.advice import GRADES, Basis, Sized, patch, sized
 from kubemend.tools.look import Look
-from kubemend.tools.sizing import FORMULA
+from kubemend.tools.sizing import FORMULA, FORMULA_OWN
 from kubemend.tools.words import Scope
 from kubemend.tools.workloads import MaybeWorkload
 
@@ -42,8 +42,9 @@ async def recommend_resource_right_sizing(
 ) -> RightSizing:
     """Recommend requests and limits for workloads from what they used over two weeks (KRR's `simple` strategy).
 
-    Numbers come from Prometheus alone: one look at metrics.k8s.io says what is used now, not what is needed. A
-    container with too few points, or that an autoscaler drives by that resource, gets none, and the reason.
+    Without Prometheus from our own samples, as VPA's recommender does: one look at metrics.k8s.io says what is used
+    now, not what is needed. A container with too few points, or that an autoscaler drives by that resource, gets no
+    number, and the reason.
     """
     found = await sized(cluster, namespace, workload)
     rows = found.rows
@@ -54,7 +55,7 @@ async def recommend_resource_right_sizing(
     return RightSizing(
         scope=namespace or "all",
         basis=found.basis,
-        formula=FORMULA,
+        formula=FORMULA_OWN if found.basis.source == "samples" else FORMULA,
         total=len(rows),
         by_severity={g: sum(r.severity == g for r in rows) for g in GRADES},
         freed_cpu_cores=round(freed(rows, "cpu"), 3),

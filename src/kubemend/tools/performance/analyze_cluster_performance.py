@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from msgspec import Struct
 
-from kubemend.kube.quantity import parse
+from kubemend.kube.quantity import format_bytes, format_cores, parse
 from kubemend.model.access import Access, Risk
 from kubemend.model.objects import HorizontalPodAutoscaler, Node, Pod
 from kubemend.model.objects.meta import condition
@@ -19,7 +19,7 @@ from kubemend.tools.diagnostics.get_pending_kubernetes_pods import why
 from kubemend.tools.look import Look
 from kubemend.tools.performance.loads import Load, load, total
 from kubemend.tools.performance.throttling import Throttled, throttled
-from kubemend.tools.usage import OF_NODES, OF_PODS, Used, by_pod, metered, metered_nodes
+from kubemend.tools.usage import OF_NODES, OF_PODS, PodKey, Used, by_pod, metered, metered_nodes
 from kubemend.tools.workloads import living
 
 HIGH = 85.0
@@ -122,7 +122,7 @@ async def analyze_cluster_performance(cluster: Look) -> Performance:
         pending=pending,
         autoscalers_at_max=maxed,
         throttled=held,
-        findings=tuple(_findings(rows, pending, maxed or (), held or ())),
+        findings=tuple(_findings(rows, _hungriest(here, of_pods or {}), pending, maxed or (), held or ())),
     )
 
 
@@ -157,7 +157,10 @@ def _pending(pods: Sequence[Pod]) -> Iterator[Waiting]:
 
 
 def _is_at_max(found: HorizontalPodAutoscaler) -> bool:
-    return found.status.current_replicas >= found.spec.max_replicas > 0
+    """Whether it would go on if it might. One whose bounds are equal was never meant to move."""
+    limited = condition(found.status.conditions, "ScalingLimited")
+    wants_more = limited is None or (limited.status == "True" and limited.reason != "TooFewReplicas")
+    return found.status.current_replicas >= found.spec.max_replicas > found.spec.min_replicas and wants_more
 
 
 def _at_max(found: HorizontalPodAutoscaler) -> AtMax:
@@ -165,8 +168,25 @@ def _at_max(found: HorizontalPodAutoscaler) -> AtMax:
     return AtMax(found.name, found.namespace, f"{aim.kind}/{aim.name}", found.spec.max_replicas)
 
 
+def _hungriest(here: Mapping[str, Sequence[Pod]], using: Mapping[PodKey, Used]) -> dict[tuple[str, str], str]:
+    """By (node, "CPU" or "memory"): who of its pods uses most, and how much."""
+    found: dict[tuple[str, str], str] = {}
+    for node, pods in here.items():
+        known = [(p, using[p.namespace, p.name]) for p in pods if (p.namespace, p.name) in using]
+        if known:
+            pod, used = max(known, key=lambda k: k[1].cores)
+            found[node, "CPU"] = f"{pod.namespace}/{pod.name} {format_cores(used.cores)}"
+            pod, used = max(known, key=lambda k: k[1].bytes)
+            found[node, "memory"] = f"{pod.namespace}/{pod.name} {format_bytes(used.bytes // 2**20 * 2**20)}"
+    return found
+
+
 def _findings(
-    nodes: Sequence[NodeLoad], pending: Sequence[Waiting], maxed: Sequence[AtMax], held: Sequence[Throttled]
+    nodes: Sequence[NodeLoad],
+    most: Mapping[tuple[str, str], str],
+    pending: Sequence[Waiting],
+    maxed: Sequence[AtMax],
+    held: Sequence[Throttled],
 ) -> Iterator[str]:
     for node in nodes:
         if not node.ready:
@@ -175,9 +195,11 @@ def _findings(
             yield f"node {node.name} has {pressure}"
         for word, value in (("CPU", node.load.cpu_used_percent), ("memory", node.load.memory_used_percent)):
             if value is not None and value >= HIGH:
-                yield f"node {node.name} uses {value} % of its {word}"
-    counts = Counter({w.reason: w.count for w in pending})
-    yield from (f"{count} pods are pending: {reason}" for reason, count in counts.most_common())
+                who = most.get((node.name, word))
+                yield f"node {node.name} uses {value} % of its {word}" + (f", most of its pods {who}" if who else "")
+    for waiting in pending:
+        why = f"{waiting.reason}: {waiting.message.partition('. ')[0]}" if waiting.message else waiting.reason
+        yield f"{waiting.count} pods are pending: {why}"
     yield from (f"autoscaler {a.namespace}/{a.name} is at its maximum of {a.max_replicas}" for a in maxed)
     if held:
         yield f"{len(held)} containers are throttled by their CPU limit in a quarter of all periods or more"

@@ -44,12 +44,15 @@ async def restart_pod(
 ) -> Order:
     """Evict one pod, which heeds disruption budgets, and follow the pod that its controller makes instead.
 
-    A pod without a controller would not come back and is refused. An eviction can't be undone.
+    The workload must be complete then; where other pods of it were not ready before, only the new pod is judged. A
+    pod without a controller would not come back and is refused. An eviction can't be undone.
     """
     pod = await cluster.one(Pod, namespace, pod_name)
     owner = maker(pod)
     top = await workload(cluster, namespace, owner)
-    known = {p.metadata.uid for p in await cluster.list(Pod, namespace)}
+    pods = await cluster.list(Pod, namespace)
+    known = {p.metadata.uid for p in pods}
+    sick = [p.name for p in pods if _sibling(p, pod) and not ready(p)]
     began = time.monotonic()
 
     async def afterwards(_repair: Repair) -> Mapping[str, Any]:
@@ -66,7 +69,11 @@ async def restart_pod(
         changes=(Evict(target=pod.ref, uid=pod.metadata.uid),),
         reason=f"restart {pod.ref} of {top}, as asked",
         verify=Verify(
-            healthy=(top,) if followed else (), within_s=timeout, steady_s=3.0 if followed else 0.0, gone=False
+            healthy=(top,) if followed and not sick else (),
+            replaced=1 if followed and sick else 0,
+            within_s=timeout,
+            steady_s=3.0 if followed else 0.0,
+            gone=False,
         ),
         requires=(cite(pod, "metadata", "ownerReferences", 0, "uid"),),
         told={
@@ -75,7 +82,14 @@ async def restart_pod(
             "old_pod_uid": pod.metadata.uid,
             "owner_controller": {"kind": owner.kind, "name": owner.name, "uid": owner.uid},
             "workload": str(top),
+            "not_ready_before": sick,
         },
         target=top,
         afterwards=afterwards,
     )
+
+
+def _sibling(one: Pod, other: Pod) -> bool:
+    """Whether two pods have the same controller."""
+    mine, theirs = one.metadata.controller, other.metadata.controller
+    return one.name != other.name and mine is not None and theirs is not None and mine.uid == theirs.uid

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from kubemend.kube.podsecurity import Level, Mode, Violation, judge, parse_version, policy_of, told
+from kubemend.kube.podsecurity import Level, Mode, Violation, hardened, judge, parse_version, policy_of, told
 from kubemend.model.access import Access, Risk
 from kubemend.model.objects import Namespace
 from kubemend.model.tool import tool
@@ -18,10 +19,20 @@ from kubemend.tools.words import Scope
 
 GATED = ("procMount", "runAsNonRoot", "runAsUser")
 """Checks that servers of 1.29 to 1.34 relax for pods with users of their own, if a feature gate is on."""
+_TEMPLATE = ("spec", "template", "spec")
+PLACES = {
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"), _TEMPLATE),
+    "CronJob": ("spec", "jobTemplate", *_TEMPLATE),
+}
+"""Where the pod spec stands in each kind whose template can be changed."""
 
 
 class Violating(Struct, frozen=True):
-    """A pod template, or pods that are alike. pods: how many; 0 for a template. says: the server's own words."""
+    """A pod template, or pods that are alike. pods: how many; 0 for a template. says: the server's own words.
+
+    patch: a strategic merge patch of the object that cures what fields alone can cure; None for what can't be patched
+    (pods, Jobs). left: the checks that it leaves violated. Roll it out watched: an image may need what it takes away.
+    """
 
     kind: str
     name: str
@@ -29,6 +40,8 @@ class Violating(Struct, frozen=True):
     pods: int
     checks: tuple[str, ...]
     says: str
+    patch: dict[str, Any] | None
+    left: tuple[str, ...]
 
 
 class NamespaceRow(Struct, frozen=True):
@@ -79,7 +92,7 @@ async def check_pod_security_standards(
     server = (await cluster.reader.version()).minor
     mode = Mode(Level(level), parse_version(version))
     judged = [(r, judge(r.subject, mode, server=server)) for r in found]
-    rows = [_row(r, violations) for r, violations in judged if violations]
+    rows = [_row(r, violations, mode, server) for r, violations in judged if violations]
     spaces = await cluster.beside(Namespace)
     effective = server if mode.version is None else min(mode.version, server)
     return Standards(
@@ -96,10 +109,24 @@ async def check_pod_security_standards(
     )
 
 
-def _row(runner: Runner, violations: Sequence[Violation]) -> Violating:
+def _row(runner: Runner, violations: Sequence[Violation], mode: Mode, server: int) -> Violating:
     ref = runner.ref
-    checks = tuple(v.check for v in violations)
-    return Violating(ref.kind, ref.name, ref.namespace, runner.pods, checks, told(violations))
+    spec, left = hardened(runner.subject, mode, server=server) if ref.kind in PLACES else (None, tuple(violations))
+    return Violating(
+        kind=ref.kind,
+        name=ref.name,
+        namespace=ref.namespace,
+        pods=runner.pods,
+        checks=tuple(v.check for v in violations),
+        says=told(violations),
+        patch=None if spec is None else _placed(spec, PLACES[ref.kind]),
+        left=tuple(v.check for v in left),
+    )
+
+
+def _placed(spec: dict[str, Any], place: Sequence[str]) -> dict[str, Any]:
+    """The patch of a pod spec as one of the object that has it there."""
+    return functools.reduce(lambda inner, field: {field: inner}, reversed(place), spec)
 
 
 def _namespaces(

@@ -69,7 +69,8 @@ async def path_between(cluster: Look, asked: Asked) -> tuple[NetworkPath, tuple[
     else:
         service = await cluster.one(Service, there.name, asked.target_service)
         slices = await _slices(cluster, service)
-        doors, target = await _behind(cluster, there, service, slices, asked.port), f"service {service.name}"
+        ends, doors = await _behind(cluster, there, service, slices, asked.port)
+        target = f"service {service.name}"
         ready = sum(e.conditions.ready is not False for s in slices for e in s.endpoints or ())
     rows, left = path_rows(sources, doors, policies)
     if left:
@@ -84,7 +85,7 @@ async def path_between(cluster: Look, asked: Asked) -> tuple[NetworkPath, tuple[
         dns=await dns_of(cluster, sources, policies),
         ready_endpoints=ready,
         policies_judged=len(policies),
-        notes=tuple(_notes(policies, sources, doors, ready)),
+        notes=tuple(_notes(policies, sources, doors, ends, ready)),
     )
     return path, policies
 
@@ -103,33 +104,34 @@ async def _slices(cluster: Look, service: Service) -> tuple[EndpointSlice, ...]:
 
 async def _behind(
     cluster: Look, namespace: Namespace, service: Service, slices: Sequence[EndpointSlice], port: int | None
-) -> list[Door]:
-    """The ports of the pods behind a Service; of the addresses of its slices when it selects no pods."""
+) -> tuple[list[End], list[Door]]:
+    """The pods that a Service selects and their ports; the addresses of its slices when it has no selector."""
     ports = list(asked_ports(service, port))
     if not ports:
         has = ", ".join(str(p.port) for p in service.spec.ports) or "none"
         raise InvalidInput(f"{service.ref} has no port {port}; it has: {has}", code="no-such-port")
     if not service.spec.selector:
-        return [
-            Door(End(addresses=e.addresses), p.port, p.protocol)
-            for s in slices
-            for e in s.endpoints or ()
-            for p in s.ports or ()
-        ]
+        outside = [(End(addresses=e.addresses), s.ports or ()) for s in slices for e in s.endpoints or ()]
+        return [e for e, _ in outside], [Door(e, p.port, p.protocol) for e, ports in outside for p in ports]
     found = await cluster.list(wide.Pod, service.namespace)
     ends = [pod_end(p, namespace) for p in found if active(p) and subset(service.spec.selector, p.metadata.labels)]
     numbered = ((e, container_port(p, e.ports), p.protocol) for e in ends for p in ports)
-    return [Door(end, number, protocol) for end, number, protocol in numbered if number is not None]
+    return ends, [Door(end, number, protocol) for end, number, protocol in numbered if number is not None]
 
 
 def _notes(
-    policies: Sequence[NetworkPolicy], sources: Sequence[End], doors: Sequence[Door], ready: int | None
+    policies: Sequence[NetworkPolicy],
+    sources: Sequence[End],
+    doors: Sequence[Door],
+    targets: Sequence[End],
+    ready: int | None,
 ) -> Iterator[str]:
     if not policies:
         yield "there is no NetworkPolicy in these namespaces: all traffic is allowed as far as policies go"
     if any(not s.addresses for s in sources):
         yield "a source has no address (yet): ipBlocks don't match it"
     if ready is not None and not doors:
-        yield "no pod that the Service selects has this port: trace_service_chain tells what is wrong"
+        lacks = "no pod that the Service selects has this port" if targets else "the Service selects no pod"
+        yield f"{lacks}: trace_service_chain tells what is wrong"
     if ready == 0:
         yield "the Service has no ready endpoint: connections fail whatever the policies say"

@@ -11,11 +11,13 @@ from kubemend.kube.services import aim, container_port
 from kubemend.model.objects import EndpointSlice, Node, Pod, Service
 from kubemend.model.objects.meta import condition
 from kubemend.model.objects.network import Endpoint, ServicePort
-from kubemend.model.objects.pod import ContainerPort
+from kubemend.model.objects.pod import ContainerPort, ContainerStatus, Waiting
 from kubemend.tools.tracing.issues import Issue, Severity
 
 NAMED = 5
 """Pods that are named in one issue."""
+MESSAGE = 300
+"""Characters shown of a kubelet's message."""
 
 
 @dataclass(frozen=True)
@@ -141,17 +143,40 @@ def _why(pod: Pod) -> str:
     """The plainest reason a pod isn't ready."""
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         if status.state.waiting is not None and status.state.waiting.reason not in ("", "PodInitializing"):
-            return f"container {status.name} waits: {status.state.waiting.reason}"
+            return f"container {status.name} waits: {_waits(status)}"
         if status.state.terminated is not None and status.state.terminated.exit_code:
             return f"container {status.name} ended with exit code {status.state.terminated.exit_code}"
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return f"not scheduled: {scheduled.message or scheduled.reason}"
-    unready = [s.name for s in pod.status.container_statuses if s.state.running is not None and not s.ready]
+    unready = [_probe(pod, s.name) for s in pod.status.container_statuses if s.state.running and not s.ready]
     if unready:
         return f"the readiness probe of {_list(unready)} does not succeed"
     told = condition(pod.status.conditions, "Ready")
     return (told.message or told.reason if told is not None else "") or pod.status.phase or "no status yet"
+
+
+def _waits(status: ContainerStatus) -> str:
+    """Why a container isn't begun: of one that crashes again and again, how it ended last."""
+    waiting, ended = status.state.waiting or Waiting(), status.last_state.terminated
+    if waiting.reason == "CrashLoopBackOff" and ended is not None:
+        return f"{waiting.reason}, for it ended with {ended.reason or 'Error'} (exit code {ended.exit_code})"
+    # A crash's message has the pod's own name in it, which would tell pods apart that fail alike.
+    plain = waiting.message if waiting.reason != "CrashLoopBackOff" else ""
+    return f"{waiting.reason}: {plain[:MESSAGE]}" if plain else waiting.reason
+
+
+def _probe(pod: Pod, name: str) -> str:
+    """A container and what its readiness probe asks: "web (GET /ready on port http)"."""
+    container = pod.spec.container(name)
+    asked = None if container is None else container.readiness_probe
+    if asked is None:
+        return name
+    if asked.http_get is not None:
+        return f"{name} (GET {asked.http_get.path or '/'} on port {asked.http_get.port})"
+    if asked.tcp_socket is not None:
+        return f"{name} (TCP port {asked.tcp_socket.port})"
+    return f"{name} (gRPC)" if asked.grpc is not None else f"{name} (a command)"
 
 
 def _nodes(chain: Chain) -> Iterator[Issue]:

@@ -91,6 +91,8 @@ def _row(pod: Pod, found: Sequence[Common]) -> Failing:
 def _summary(failing: Sequence[Pod], cause: Shared | None) -> str:
     if not failing:
         return "no failing pod"
+    if cause is None and len(failing) == 1:
+        return f"one failing pod, {_name(failing[0])} ({symptom(failing[0])}), which shares nothing with another"
     if cause is None:
         return f"{len(failing)} failing pods, and nothing they share sets them apart from healthy ones"
     return f"{len(failing)} failing pods; most likely: {cause.says}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -18,7 +18,19 @@ ZONE = "topology.kubernetes.io/zone"
 ORDER = (
     "node", "PersistentVolumeClaim", "ConfigMap", "Secret", "image", "ServiceAccount", "revision", "zone", "symptom",
 )  # fmt: skip
-"""Of two things that tell equally much, the one that more plainly breaks pods comes first."""
+"""Of two things that tell equally much, the one that more plainly breaks pods comes first, if it can break them so."""
+PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
+MAKING = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+SHOWN_BY = {
+    "image": PULLING,
+    "Secret": PULLING | MAKING,
+    "ConfigMap": MAKING,
+    "PersistentVolumeClaim": MAKING | {"Unschedulable"},
+    "ServiceAccount": PULLING,
+    "node": frozenset[str](),
+}
+"""Symptoms by which a bad one shows; a node shows by its own conditions. A pod that ends badly, or runs without being
+ready, may have anything in its revision to blame: there the revision is all that can be said."""
 MOST, NAMED = 30, 10
 """Shared things that are shown, and failing pods that are named of each."""
 
@@ -52,11 +64,16 @@ def troubled(pod: Pod) -> bool:
 
 
 def symptom(pod: Pod) -> str:
-    """The plainest sign of trouble: a waiting reason, "exit code N", "OOMKilled", "Unschedulable", "not ready"."""
+    """The plainest sign of trouble: a waiting reason, "exit code N", "OOMKilled", "Unschedulable", "not ready".
+
+    Of a container that ends again and again it is how it ended, if that was badly.
+    """
     if pod.status.phase == "Failed":
         return pod.status.reason or "Failed"
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        if sign := _sign(status.state) or (status.restart_count > 0 and not status.ready and _sign(status.last_state)):
+        ended = _sign(status.last_state) if status.restart_count > 0 and not status.ready else ""
+        sign = _sign(status.state)
+        if sign := (ended or sign) if sign in ("", "CrashLoopBackOff") else sign:
             return sign
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
@@ -82,6 +99,7 @@ def commons(failing: Sequence[Pod], healthy: Sequence[Pod], nodes: Iterable[Node
     """What at least two failing pods share, the most telling first."""
     zones = {n.name: n.metadata.labels.get(ZONE, "") for n in nodes}
     trouble = {n.name: tuple(_trouble(n)) for n in nodes}
+    signs = {f"{p.namespace}/{p.name}": symptom(p) for p in failing}
     sick, well = _holders(failing, zones), _holders(healthy, zones)
     totals = (len(failing), len(healthy))
     found = [
@@ -89,8 +107,15 @@ def commons(failing: Sequence[Pod], healthy: Sequence[Pod], nodes: Iterable[Node
         for thing, pods in sick.items()
         if len(pods) > 1
     ]
-    found.sort(key=lambda c: (-_weight(c[0]), ORDER.index(c[0].what), c[0].value))
+    found.sort(key=lambda c: (-_weight(c[0]), not _fits(c, signs), ORDER.index(c[0].what), c[0].value))
     return found[:MOST]
+
+
+def _fits(common: Common, signs: Mapping[str, str]) -> bool:
+    """Whether a bad thing of the kind shows as the pods that have it do."""
+    shared, pods = common
+    shown_by = SHOWN_BY.get(shared.what)
+    return shown_by is None or any(signs[p] in shown_by for p in pods)
 
 
 def _weight(shared: Shared) -> float:
