@@ -1,4 +1,4 @@
-"""What the generated pods wish of a node's labels and of the pods that are there: affinity, anti-affinity and spread."""
+"""What the generated pods wish of a node and of the pods that are there: affinity, anti-affinity and spread."""
 
 from __future__ import annotations
 
