@@ -22,8 +22,8 @@ PLURALS = {
     "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
 }
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-SETTLED_S = 60
-DECIDED_S = 60
+SETTLED_S = 180
+DECIDED_S = 180
 BEAT_S = 10
 MARK = "kubemend.dev/asked"
 

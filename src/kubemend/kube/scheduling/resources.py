@@ -57,16 +57,11 @@ def _most(status: ContainerStatus) -> dict[str, Decimal]:
 
 def _counted(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """The scheduler counts thousandths of a core, and whole ones of anything else, rounded up."""
-    return {
-        name: amount.quantize(step, ROUND_CEILING)
-        if _finer(amount, step := _MILLI if name == "cpu" else _ONE)
-        else amount
-        for name, amount in amounts.items()
-    }
+    return {name: _rounded(amount, _MILLI if name == "cpu" else _ONE) for name, amount in amounts.items()}
 
 
-def _finer(amount: Decimal, step: Decimal) -> bool:
-    return amount % step != 0
+def _rounded(amount: Decimal, step: Decimal) -> Decimal:
+    return amount.quantize(step, ROUND_CEILING) if amount % step else amount
 
 
 def _requests(spec: PodSpec, sizes: Mapping[str, Mapping[str, Decimal]]) -> dict[str, Decimal]:
