@@ -1,7 +1,7 @@
 """Every reading tool on 30,000 pods: time, size of the answer, and what it says that it left out.
 
 `python bench/bench_tools.py [--pods 30000] [--nodes 1000] [--rounds 3] [--recorded FOLDER] [TOOL …]`. A real API server
-is filled with up to 5,000 pods (about four minutes); its lists, recorded byte by byte, are loaded as many times over as
+is filled with up to 2,500 pods (about two minutes); its lists, recorded byte by byte, are loaded as many times over as
 it takes into the API server of a practice cluster, which answers whatever a tool asks. FOLDER keeps the recording.
 """
 
@@ -31,7 +31,7 @@ from testbed.plane import ControlPlane
 from kubemend.engine.gateway import SIZE
 
 HERE = Path(__file__).resolve().parent
-MOST = 5000
+MOST = 2500
 """Pods that a real API server is filled with."""
 PATIENCE_S = 60.0
 

@@ -316,7 +316,7 @@ def pod(index: int, which: int, owner: Object, fault: str, size: Size) -> Object
 
 def pod_status(spec: Object, index: int, which: int, fault: str = "") -> Object:
     """The status of a placed pod: running and ready, or with its first container at fault."""
-    started, address = ago(7200), f"10.{index // 250 % 250}.{index % 250}.{which + 2}"
+    started, address = ago(7200), f"10.{index // 250 % 250}.{(index + which // 250) % 250}.{which % 250 + 2}"
     well = {"ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": started}}}
     statuses = []
     for container in spec["containers"]:

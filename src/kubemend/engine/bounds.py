@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,17 +13,27 @@ TEXT = 512
 """Characters that a text keeps when even short lists are too much."""
 
 Place = tuple[str | int, ...]
+Cuts = Mapping[Place, tuple[int, int]]
+"""How many items a list keeps of how many, by the list's place."""
 
 
-def bounded(data: Any, size: int) -> tuple[Any, list[tuple[str, str]]]:
+def bounded(data: Any, size: int, before: Cuts | None = None) -> tuple[Any, list[tuple[str, str]]]:
     """The data in at most `size` bytes of JSON, and (where, what is missing) for each cut.
 
     Lists lose their tail, the heaviest first: tools order them by importance. Then long texts lose their end.
+    before: what `shortened` has cut of the data already, to be told with it.
     """
+    data, cuts = shortened(data, size, before)
+    told = [(_pointer(p), f"{shown} of {total} shown") for p, (shown, total) in sorted(cuts.items(), key=str)]
+    return (data, told) if weight(data) <= size else _short_texts(data, size, told)
+
+
+def shortened(data: Any, size: int, before: Cuts | None = None) -> tuple[Any, Cuts]:
+    """The data with shorter lists, in at most `size` bytes if that is enough, and what was cut, `before` included."""
+    cuts = dict(before or {})
     if weight(data) <= size:
-        return data, []
-    data = copy.deepcopy(data)
-    cuts: dict[Place, tuple[int, int]] = {}
+        return data, cuts
+    data = _copied(data)
     while (over := weight(data) - size) > 0:
         heaviest = max(_lists(data), key=lambda found: weight(found[1]), default=None)
         if heaviest is None:
@@ -33,8 +42,14 @@ def bounded(data: Any, size: int) -> tuple[Any, list[tuple[str, str]]]:
         shown = _shorter(held, over)
         cuts[place] = (shown, cuts.get(place, (0, len(held)))[1])
         del held[shown:]
-    told = [(_pointer(p), f"{shown} of {total} shown") for p, (shown, total) in sorted(cuts.items(), key=str)]
-    return (data, told) if weight(data) <= size else _short_texts(data, size, told)
+    return data, cuts
+
+
+def _copied(data: Any) -> Any:
+    """The same data in lists and dicts of their own."""
+    if isinstance(data, (list, tuple)):
+        return [_copied(v) for v in data]
+    return {k: _copied(v) for k, v in data.items()} if isinstance(data, dict) else data
 
 
 def weight(data: Any) -> int:
