@@ -9,9 +9,12 @@ import msgspec
 
 LEAST = 3
 """Items that every list keeps: an example is worth more than a number."""
+FIELDS = 32
+"""A dict with more keys than these is no object with its fields: it has an entry for each of many, as a list has."""
 TEXT = 512
 """Characters that a text keeps when even short lists are too much."""
 
+Many = list[Any] | dict[str, Any]
 Place = tuple[str | int, ...]
 Cuts = Mapping[Place, tuple[int, int]]
 """How many items a list keeps of how many, by the list's place."""
@@ -20,7 +23,8 @@ Cuts = Mapping[Place, tuple[int, int]]
 def bounded(data: Any, size: int, before: Cuts | None = None) -> tuple[Any, list[tuple[str, str]]]:
     """The data in at most `size` bytes of JSON, and (where, what is missing) for each cut.
 
-    Lists lose their tail, the heaviest first: tools order them by importance. Then long texts lose their end.
+    Lists, and dicts with an entry for each of many, lose their tail, the heaviest first: tools put first what counts.
+    Then long texts lose their end.
     before: what `shortened` has cut of the data already, to be told with it.
     """
     data, cuts = shortened(data, size, before)
@@ -35,13 +39,13 @@ def shortened(data: Any, size: int, before: Cuts | None = None) -> tuple[Any, Cu
         return data, cuts
     data = _copied(data)
     while (over := weight(data) - size) > 0:
-        heaviest = max(_lists(data), key=lambda found: weight(found[1]), default=None)
+        heaviest = max(_many(data), key=lambda found: weight(found[1]), default=None)
         if heaviest is None:
             break
         place, held = heaviest
         shown = _shorter(held, over)
         cuts[place] = (shown, cuts.get(place, (0, len(held)))[1])
-        del held[shown:]
+        _cut(held, shown)
     return data, cuts
 
 
@@ -57,25 +61,36 @@ def weight(data: Any) -> int:
     return len(msgspec.json.encode(data))
 
 
-def _lists(data: Any, *place: str | int) -> Iterator[tuple[Place, list[Any]]]:
-    """Every list that can still be cut."""
+def _many(data: Any, *place: str | int) -> Iterator[tuple[Place, Many]]:
+    """Every list and dict that can still be cut."""
     if isinstance(data, list):
         if len(data) > LEAST:
             yield place, data
         for index, value in enumerate(data):
-            yield from _lists(value, *place, index)
+            yield from _many(value, *place, index)
     elif isinstance(data, dict):
+        if len(data) > FIELDS:
+            yield place, data
         for key, value in data.items():
-            yield from _lists(value, *place, str(key))
+            yield from _many(value, *place, str(key))
 
 
-def _shorter(held: list[Any], over: int) -> int:
-    """How many items to keep so that `over` bytes go, if this list has them to give."""
-    left = len(held)
+def _shorter(held: Many, over: int) -> int:
+    """How many items to keep so that `over` bytes go, if there are as many to give."""
+    items = held if isinstance(held, list) else list(held.items())
+    left = len(items)
     while left > LEAST and over > 0:
         left -= 1
-        over -= weight(held[left]) + 1
+        over -= weight(items[left]) + 1
     return left
+
+
+def _cut(held: Many, shown: int) -> None:
+    if isinstance(held, list):
+        del held[shown:]
+    else:
+        for key in list(held)[shown:]:
+            del held[key]
 
 
 def _short_texts(data: Any, size: int, told: list[tuple[str, str]]) -> tuple[Any, list[tuple[str, str]]]:
