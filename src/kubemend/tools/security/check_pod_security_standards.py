@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal
 
@@ -105,12 +105,14 @@ def _row(runner: Runner, violations: Sequence[Violation]) -> Violating:
 def _namespaces(
     spaces: Iterable[Namespace], only: str | None, found: Sequence[Runner], server: int
 ) -> Iterator[NamespaceRow]:
+    here: defaultdict[str, list[Runner]] = defaultdict(list)
+    for runner in found:
+        here[runner.ref.namespace].append(runner)
     for space in spaces:
         if only not in (None, space.name):
             continue
         policy = policy_of(space.metadata.labels)
-        mine = (r for r in found if r.ref.namespace == space.name)
-        refused = sum(bool(judge(r.subject, policy.enforce, server=server)) for r in mine)
+        refused = sum(bool(judge(r.subject, policy.enforce, server=server)) for r in here[space.name])
         modes = (str(policy.enforce), str(policy.audit), str(policy.warn))
         yield NamespaceRow(space.name, *modes, refused, policy.errors)
 
