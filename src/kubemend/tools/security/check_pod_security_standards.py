@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal
@@ -78,13 +79,20 @@ async def check_pod_security_standards(
     found = await runners(cluster, namespace)
     server = (await cluster.reader.version()).minor
     mode = Mode(Level(level), parse_version(version))
+    spaces = await cluster.beside(Namespace)
+    # In a thread: while thousands are judged, other calls go on.
+    return await asyncio.to_thread(_standards, found, mode, server, spaces, namespace)
+
+
+def _standards(
+    found: Sequence[Runner], mode: Mode, server: int, spaces: Sequence[Namespace] | None, namespace: str | None
+) -> Standards:
     judged = [(r, judge(r.subject, mode, server=server)) for r in found]
     rows = [_row(r, violations) for r, violations in judged if violations]
-    spaces = await cluster.beside(Namespace)
     effective = server if mode.version is None else min(mode.version, server)
     return Standards(
-        level=level,
-        version=version,
+        level=mode.level.value,
+        version="latest" if mode.version is None else f"v1.{mode.version}",
         judged_version=f"v1.{effective}",
         checked={"templates": sum(not r.pods for r in found), "pods": sum(r.pods for r in found)},
         passed=len(judged) - len(rows),
