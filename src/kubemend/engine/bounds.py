@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import nlargest
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -37,23 +39,48 @@ def shortened(data: Any, size: int, before: Cuts | None = None) -> tuple[Any, Cu
     cuts = dict(before or {})
     if weight(data) <= size:
         return data, cuts
-    data = _copied(data)
+    data = _copied(data, size, cuts)
     while (over := weight(data) - size) > 0:
-        heaviest = max(_many(data), key=lambda found: weight(found[1]), default=None)
-        if heaviest is None:
+        heaviest = nlargest(2, ((weight(held), place, held) for place, held in _many(data)), key=itemgetter(0))
+        if not heaviest:
             break
-        place, held = heaviest
-        shown = _shorter(held, over)
-        cuts[place] = (shown, cuts.get(place, (0, len(held)))[1])
+        most, place, held = heaviest[0]
+        # Not all at once: two long lists are to be cut to about the same, not one to nothing.
+        apart = most - heaviest[1][0] if len(heaviest) > 1 else most
+        shown = _shorter(held, min(over, max(apart, most // 2)))
+        _note(cuts, place, shown, len(held))
         _cut(held, shown)
     return data, cuts
 
 
-def _copied(data: Any) -> Any:
-    """The same data in lists and dicts of their own."""
+def _note(cuts: dict[Place, tuple[int, int]], place: Place, shown: int, of: int) -> None:
+    """A list that is cut again is told with the items that it had at first."""
+    cuts[place] = (shown, cuts.get(place, (0, of))[1])
+
+
+def _copied(data: Any, size: int, cuts: dict[Place, tuple[int, int]], *place: str | int) -> Any:
+    """The same data in lists and dicts of their own: of each only as much as could be shown if all else were cut."""
     if isinstance(data, (list, tuple)):
-        return [_copied(v) for v in data]
-    return {k: _copied(v) for k, v in data.items()} if isinstance(data, dict) else data
+        fitting = _fitting(data, size)
+        if fitting < len(data):
+            _note(cuts, place, fitting, len(data))
+        return [_copied(v, size, cuts, *place, i) for i, v in enumerate(data[:fitting])]
+    if not isinstance(data, dict):
+        return data
+    keys = list(data)
+    if len(keys) > FIELDS and (fitting := _fitting(list(data.items()), size)) < len(keys):
+        _note(cuts, place, fitting, len(keys))
+        keys = keys[:fitting]
+    return {k: _copied(data[k], size, cuts, *place, str(k)) for k in keys}
+
+
+def _fitting(items: Sequence[Any], size: int) -> int:
+    """How many of the items have room in so many bytes."""
+    for index, item in enumerate(items):
+        size -= weight(item) + 1
+        if size < 0 and index >= LEAST:
+            return index
+    return len(items)
 
 
 def weight(data: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -56,6 +57,18 @@ class Capacity(Struct, frozen=True):
     check_time: datetime
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """Where the pods are to go; None for what could not be read."""
+
+    namespace: str
+    nodes: Sequence[Node]
+    pods: Sequence[Pod]
+    spaces: Sequence[Namespace] | None
+    storage: Storage | None
+    quotas: Sequence[ResourceQuota] | None
+
+
 @tool(
     risk=Risk.READ,
     needs={
@@ -94,26 +107,18 @@ async def check_scaling_capacity(
     template = await template_of(cluster, namespace, workload, resource_requirements or {})
     nodes, pods = await cluster.list(Node), await cluster.list(Pod)
     spaces, storage = await cluster.beside(Namespace), await storage_of(cluster, namespace)
-    held = await cluster.beside(ResourceQuota, namespace)
+    scene = _Scene(namespace, nodes, pods, spaces, storage, await cluster.beside(ResourceQuota, namespace))
     # In a thread: while pods are tried on a thousand nodes, other calls go on.
-    return await asyncio.to_thread(_capacity, template, namespace, replicas, nodes, pods, spaces, storage, held)
+    return await asyncio.to_thread(_capacity, template, replicas, scene)
 
 
-def _capacity(
-    template: PodTemplate,
-    namespace: str,
-    replicas: int,
-    nodes: Sequence[Node],
-    pods: Sequence[Pod],
-    spaces: Sequence[Namespace] | None,
-    storage: Storage | None,
-    held: Sequence[ResourceQuota] | None,
-) -> Capacity:
-    spec, labels = template.spec, template.metadata.labels
+def _capacity(template: PodTemplate, replicas: int, scene: _Scene) -> Capacity:
+    spec, namespace, nodes = template.spec, scene.namespace, scene.nodes
+    spaces, storage, held = scene.spaces, scene.storage, scene.quotas
     known = {n.name: n.metadata.labels for n in spaces or ()}
-    room = Room(spec, namespace, labels, nodes, pods, storage=storage, namespaces=known)
+    room = Room(spec, namespace, template.metadata.labels, nodes, scene.pods, storage=storage, namespaces=known)
     fits = room.fill(replicas)
-    shown = tuple(rows(room, spec, pods))
+    shown = tuple(rows(room, spec, scene.pods))
     most = room.fill(max(replicas, MOST_TRIED if room.minds else MOST))
     refusals = Counter[str](kind for n in nodes for kind in {m.kind for m in room.misfits(n)})
     quotas = tuple(quota_rooms(spec, held or ()))
