@@ -67,8 +67,10 @@ def _line(number: int) -> str:
 async def serve(folder: Path, count: int) -> None:
     """Serve until standard input ends."""
     server = PracticeServer(secure=False)
+    gc.disable()  # while millions of objects come, and none goes
     load(server.store, folder, count)
     gc.freeze()
+    gc.enable()
     await server.start()
     path = folder / "kubeconfig"
     path.write_text(json.dumps(server.kubeconfig()))
