@@ -15,7 +15,7 @@ from kubemend.cluster.errors import ClusterError
 from kubemend.cluster.prometheus import Prometheus
 from kubemend.cluster.reader import Reader
 from kubemend.engine import views
-from kubemend.engine.bounds import bounded
+from kubemend.engine.bounds import bounded, shortened
 from kubemend.engine.desk import MendingDesk, returning, waiting
 from kubemend.engine.guard.machine import Guard, refuse_final
 from kubemend.engine.library import Library
@@ -24,7 +24,7 @@ from kubemend.engine.policy import Mode
 from kubemend.engine.prospectus import known
 from kubemend.kube.redaction import redacted, text
 from kubemend.model.access import Risk
-from kubemend.model.answer import Answer, Failure, Gap
+from kubemend.model.answer import SIZE, Answer, Failure, Gap
 from kubemend.model.errors import KubemendError
 from kubemend.model.order import Errand, Order
 from kubemend.model.repair import Repair, State
@@ -35,9 +35,6 @@ from kubemend.tools.page import Page
 from kubemend.tools.pricebook import USUAL, PriceBook
 
 log = logging.getLogger(__name__)
-
-SIZE = 32 << 10
-"""Bytes of JSON that an answer's data may have: what a model reads without losing the rest of its conversation."""
 
 Ask = Callable[[Repair, dict[str, Any]], Awaitable[bool | None]]
 """Asks a person for a yes to exactly this repair; the second argument is its plan as people see it.
@@ -281,8 +278,10 @@ def _fit(answer: Answer, took_ms: int) -> Answer:
     """The answer as it leaves: plain, redacted, within its size, with every cut told."""
     made = answer.data
     page = made if isinstance(made, Page) else None
-    whole = msgspec.to_builtins(made if page is None else page.rows, str_keys=True)
-    plain, left_out = bounded(redacted(whole), SIZE)
+    whole = msgspec.to_builtins(made if page is None else list(page.rows), str_keys=True)
+    # Lists that nobody will see to their end aren't searched for secrets. Texts are: half a secret looks like none.
+    rough, cuts = shortened(whole, 2 * SIZE)
+    plain, left_out = bounded(redacted(rough), SIZE, cuts)
     told = (Gap(f"data{where}", why) for where, why in left_out if page is None or where)
     error = answer.error
     return msgspec.structs.replace(

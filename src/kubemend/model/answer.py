@@ -6,6 +6,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
+SIZE = 32 << 10
+"""Bytes of JSON that an answer's data may have: what a model reads without losing the rest of its conversation."""
+
 
 class Gap(Struct, frozen=True, order=True):
     """A part of the answer that is missing or was cut, and why. What has a gap must not be called empty."""

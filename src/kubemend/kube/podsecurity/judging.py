@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from kubemend.kube.podsecurity import baseline as b
 from kubemend.kube.podsecurity import restricted as r
 from kubemend.kube.podsecurity.labels import Level, Mode
+from kubemend.kube.podsecurity.seen import Seen, seen_of, subject_of
 from kubemend.kube.podsecurity.subject import Found, Subject, Violation
 
 NEWEST = 37
 """The newest minor version whose standards are known here."""
+REMEMBERED = 4096
+"""Verdicts that are kept: a cluster has thousands of pods, and few that differ in what is judged."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,14 @@ def judge(subject: Subject, mode: Mode, *, server: int = NEWEST) -> tuple[Violat
     server: the API server's minor version: what "latest" means, and where later versions end.
     """
     version = server if mode.version is None else min(mode.version, server)
-    found = ((id_, check(subject)) for id_, check in _checks(mode.level, version))
+    return _verdict(seen_of(subject), mode.level, version) if _checks(mode.level, version) else ()
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _verdict(seen: Seen, level: Level, version: int) -> tuple[Violation, ...]:
+    """The verdict on all that any check reads of a subject, and on nothing else: so it holds for whoever is alike."""
+    subject = subject_of(seen)
+    found = ((id_, check(subject)) for id_, check in _checks(level, version))
     return tuple(Violation(id_, *violated) for id_, violated in found if violated is not None)
 
 

@@ -56,14 +56,14 @@ def capabilities(pod: Subject) -> Found:
 
 def volumes(pod: Subject) -> Found:
     """No volume but those that hold what the pod was given."""
-    bad = {v["name"]: kind for v in pod.spec.volumes if (kind := _kind(v)) is not None}
+    bad = {v["name"]: kind for v in pod.spec.volumes if (kind := source(v)) is not None}
     kinds = sorted(set(bad.values()))
     uses = "uses" if len(bad) == 1 else "use"
     told = f"{some('volume', list(bad))} {uses} {plural('restricted volume type', kinds)} {quoted(kinds)}"
     return ("restricted volume types", told) if bad else None
 
 
-def _kind(volume: Anything) -> str | None:
+def source(volume: Anything) -> str | None:
     """The source of a volume if it isn't a plain one. Without a source it becomes an empty directory."""
     sources = [k for k, v in volume.items() if k != "name" and v is not None]
     if not sources or any(s in PLAIN_VOLUMES for s in sources):

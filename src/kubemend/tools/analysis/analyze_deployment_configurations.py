@@ -91,8 +91,11 @@ async def analyze_deployment_configurations(
     These are opinions on how a workload in use should be set up; what is broken, diagnose_cluster tells.
     """
     found = _named(await cluster.list(Deployment, namespace), name)
-    budgets = await cluster.beside(PodDisruptionBudget, namespace)
-    judged = [(d, tuple(concerns(d, budgets))) for d in found]
+    held = await cluster.beside(PodDisruptionBudget, namespace)
+    budgets: defaultdict[str, list[PodDisruptionBudget]] = defaultdict(list)
+    for budget in held or ():
+        budgets[budget.namespace].append(budget)
+    judged = [(d, tuple(concerns(d, None if held is None else budgets[d.namespace]))) for d in found]
     judged.sort(key=lambda pair: (-len(pair[1]), pair[0].namespace, pair[0].name))
     bad = sum(bool(c) for _, c in judged)
     shown = judged[offset : offset + limit]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,18 +56,27 @@ async def check_kubernetes_network_policies(
     tell. Whether one pod may reach another: analyze_network_path.
     """
     policies = await raws(cluster, POLICIES, namespace)
-    pods = await cluster.beside(Pod, namespace)
+    pods = _by_namespace(await cluster.beside(Pod, namespace))
     return paged(policies, lambda p: _row(p, pods), key=key, limit=limit, after=continue_)
 
 
-def _row(policy: Raw, pods: Sequence[Pod] | None) -> PolicyRow:
+def _by_namespace(pods: Sequence[Pod] | None) -> Mapping[str, Sequence[Pod]] | None:
+    if pods is None:
+        return None
+    found: defaultdict[str, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        found[pod.namespace].append(pod)
+    return found
+
+
+def _row(policy: Raw, pods: Mapping[str, Sequence[Pod]] | None) -> PolicyRow:
     spec = policy.get("spec") or {}
     rules = {"Ingress": tuple(spec.get("ingress") or ()), "Egress": tuple(spec.get("egress") or ())}
     # Without policyTypes, Ingress always counts and Egress if there are egress rules (NetworkPolicySpec).
     types = tuple(spec.get("policyTypes") or (("Ingress", "Egress") if rules["Egress"] else ("Ingress",)))
     namespace, name = key(policy)
     selector = msgspec.convert(spec.get("podSelector") or {}, type=LabelSelector)
-    mine = [p for p in pods or () if p.namespace == namespace and matches(selector, p.metadata.labels)]
+    mine = [p for p in (pods or {}).get(namespace, ()) if matches(selector, p.metadata.labels)]
     born = policy["metadata"].get("creationTimestamp")
     return PolicyRow(
         name=name,

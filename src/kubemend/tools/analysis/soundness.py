@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -20,8 +20,11 @@ class Concern(Struct, frozen=True):
     container: str = ""
 
 
-def concerns(workload: Workload, budgets: tuple[PodDisruptionBudget, ...] | None) -> Iterator[Concern]:
-    """Every concern about a workload, its own first. budgets: None when they are not known; then none is missed."""
+def concerns(workload: Workload, budgets: Sequence[PodDisruptionBudget] | None) -> Iterator[Concern]:
+    """Every concern about a workload, its own first.
+
+    budgets: of its namespace; None when they are not known: then none is missed.
+    """
     template, replicas = template_of(workload), replicas_of(workload)
     if replicas == 1:
         yield Concern(

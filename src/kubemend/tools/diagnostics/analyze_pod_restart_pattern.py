@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -76,7 +77,7 @@ async def analyze_pod_restart_pattern(
     With exit code and signal, how long the last run was, how often it restarts, and trouble of its node.
     """
     pods = await cluster.list(Pod, namespace)
-    events = await cluster.beside(Event, namespace)
+    events = _by_uid(await cluster.beside(Event, namespace))
     nodes = {n.name: n for n in await cluster.beside(Node) or ()}
     found = [
         _pattern(pod, status, events, nodes.get(pod.spec.node_name))
@@ -88,9 +89,20 @@ async def analyze_pod_restart_pattern(
     return Patterns(datetime.now(UTC), namespace or "all", min_restarts, len(found), tuple(found))
 
 
-def _pattern(pod: Pod, status: ContainerStatus, events: Sequence[Event] | None, node: Node | None) -> Pattern:
+def _by_uid(events: Sequence[Event] | None) -> Mapping[str, Sequence[Event]] | None:
+    if events is None:
+        return None
+    found: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        found[event.involved_object.uid].append(event)
+    return found
+
+
+def _pattern(
+    pod: Pod, status: ContainerStatus, events: Mapping[str, Sequence[Event]] | None, node: Node | None
+) -> Pattern:
     ended = status.last_state.terminated or status.state.terminated
-    mine = None if events is None else _of(pod, status.name, events)
+    mine = None if events is None else _of(status.name, events.get(pod.metadata.uid, ()))
     cause = cause_of(ended, mine or ())
     return Pattern(
         pod_name=pod.name,
@@ -148,13 +160,10 @@ def _of_this_end(event: Event, ended: Terminated) -> bool:
     return ended.exit_code in ASKED or (event.last_seen or EPOCH) >= (ended.started_at or EPOCH)
 
 
-def _of(pod: Pod, container: str, events: Sequence[Event]) -> list[Event]:
-    """Events of the container, or of the pod as a whole, the newest first."""
+def _of(container: str, events: Sequence[Event]) -> list[Event]:
+    """Events of a pod that are of the container, or of the pod as a whole, the newest first."""
     found = [
-        e
-        for e in events
-        if e.involved_object.uid == pod.metadata.uid
-        and (not e.involved_object.field_path or f"{{{container}}}" in e.involved_object.field_path)
+        e for e in events if not e.involved_object.field_path or f"{{{container}}}" in e.involved_object.field_path
     ]
     return sorted(found, key=lambda e: e.last_seen or EPOCH, reverse=True)
 

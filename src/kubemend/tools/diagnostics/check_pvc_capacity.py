@@ -83,7 +83,8 @@ async def check_pvc_capacity(
     mounted = _mounted(await cluster.list(Pod, namespace))
     classes = await cluster.beside(StorageClass)
     growing = None if classes is None else {c.name: c.allow_volume_expansion for c in classes}
-    events = _reasons(await cluster.beside(Event, namespace) or ())
+    about_claims = "involvedObject.kind=PersistentVolumeClaim"
+    events = _reasons(await cluster.beside(Event, namespace, fields=about_claims) or ())
     full = await fills(cluster, namespace)
     rows = [_row(c, mounted, growing, events, full) for c in claims]
     rows.sort(key=lambda r: (-(r.percent_used or 0.0), r.namespace, r.name))
@@ -112,9 +113,8 @@ def _mounted(pods: Sequence[Pod]) -> Mapping[Key, list[str]]:
 
 def _reasons(events: Sequence[Event]) -> Mapping[Key, str]:
     """The newest word of the volume controllers about each claim."""
-    mine = [e for e in events if e.involved_object.kind == "PersistentVolumeClaim"]
-    mine.sort(key=lambda e: (e.last_seen is not None, e.last_seen))
-    return {(e.namespace, e.involved_object.name): f"{e.reason}: {e.message}" for e in mine}
+    told = sorted(events, key=lambda e: (e.last_seen is not None, e.last_seen))
+    return {(e.namespace, e.involved_object.name): f"{e.reason}: {e.message}" for e in told}
 
 
 def _row(

@@ -31,7 +31,7 @@ async def get_pending_kubernetes_pods(
     cluster: Look, *, namespace: Scope = None, limit: Limit = 50, continue_: After = ""
 ) -> Page[PendingRow]:
     """List pods in phase Pending with the reason: not schedulable, gated, or waiting for a container to start."""
-    found = [p for p in await cluster.list(Pod, namespace) if p.status.phase == "Pending"]
+    found = await cluster.list(Pod, namespace, fields="status.phase=Pending")
     return page(found, _row, limit=limit, after=continue_)
 
 

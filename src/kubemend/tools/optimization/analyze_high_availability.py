@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from kubemend.model.objects import (
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
-from kubemend.tools.optimization.placing import counted, zone_of
+from kubemend.tools.optimization.placing import Ground, counted
 from kubemend.tools.optimization.steadiness import Gap, Setting, gaps, score
 from kubemend.tools.words import Scope
 from kubemend.tools.workloads import (
@@ -101,12 +102,16 @@ async def analyze_high_availability(
         Pod,
         beside=(Node, PodDisruptionBudget, HorizontalPodAutoscaler),
     )
-    found = workloads(snapshot, workload)
-    rows = sorted(
-        (_standing(snapshot, w) for w in found if replicas_of(w)), key=lambda r: (r.score, r.namespace, r.kind, r.name)
-    )
+    # In a thread: while thousands are judged, other calls go on.
+    return await asyncio.to_thread(_judged, snapshot, workloads(snapshot, workload))
+
+
+def _judged(snapshot: Snapshot, found: Sequence[Workload]) -> Availability:
+    nodes = Ground(snapshot.all(Node))
+    rows = [_standing(snapshot, w, nodes) for w in found if replicas_of(w)]
+    rows.sort(key=lambda r: (r.score, r.namespace, r.kind, r.name))
     return Availability(
-        scope=namespace or "all",
+        scope=snapshot.namespace or "all",
         total=len(rows),
         score=round(sum(r.score for r in rows) / len(rows), 1) if rows else None,
         by_grade={g: sum(r.grade == g for r in rows) for g in ("good", "fair", "poor")},
@@ -115,15 +120,14 @@ async def analyze_high_availability(
     )
 
 
-def _standing(snapshot: Snapshot, workload: Workload) -> Standing:
+def _standing(snapshot: Snapshot, workload: Workload, nodes: Ground) -> Standing:
     pods = running(snapshot, workload)
-    nodes = snapshot.all(Node) if snapshot.was_read(Node) else None
     budgets = None
     if snapshot.was_read(PodDisruptionBudget, workload.namespace):
         budgets = budgets_of(workload, snapshot.all(PodDisruptionBudget, workload.namespace))
     scaler = _autoscaler(workload, snapshot.all(HorizontalPodAutoscaler, workload.namespace))
-    told = tuple(gaps(Setting(workload, pods, nodes, budgets, scaler)))
-    points, by_name = score(told), {n.name: n for n in nodes or ()}
+    told = tuple(gaps(Setting(workload, pods, nodes if snapshot.was_read(Node) else None, budgets, scaler)))
+    points = score(told)
     return Standing(
         kind=workload.ref.kind,
         name=workload.name,
@@ -134,7 +138,7 @@ def _standing(snapshot: Snapshot, workload: Workload) -> Standing:
         grade="good" if points >= GOOD else "fair" if points >= FAIR else "poor",
         gaps=told,
         nodes=counted((p.spec.node_name for p in pods), ()),
-        zones=counted((zone_of(by_name.get(p.spec.node_name)) for p in pods), ()),
+        zones=counted((nodes.zone(p.spec.node_name) for p in pods), ()),
         spread=tuple(spreads(template_of(workload))),
         budgets=None if budgets is None else tuple(b.name for b in budgets),
         autoscaler="" if scaler is None else scaler.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,12 @@ async def recommend_anti_affinity(cluster: Look, *, deployment_name: Name, names
     workload = await replicated(cluster, namespace, deployment_name)
     # Pods of all namespaces: they hold the room that a rehearsal needs.
     snapshot = await gathered(cluster, None, ReplicaSet, Pod, Node, beside=(NamespaceObject,))
-    scene = _Scene(workload, workload.spec.replicas, snapshot)
+    # In a thread: while rollouts are rehearsed on a thousand nodes, other calls go on.
+    return await asyncio.to_thread(_advice, _Scene(workload, workload.spec.replicas, snapshot))
+
+
+def _advice(scene: _Scene) -> Advice:
+    workload = scene.workload
     usable = open_to(template_of(workload).spec, scene.nodes)
     zones = {zone_of(n) for n in usable} - {""}
     existing = tuple(spreads(template_of(workload)))
@@ -106,7 +112,7 @@ async def recommend_anti_affinity(cluster: Look, *, deployment_name: Name, names
     return Advice(
         resource_type=workload.ref.kind.lower(),
         resource_name=workload.name,
-        namespace=namespace,
+        namespace=workload.namespace,
         replicas=scene.replicas,
         existing=existing,
         eligible_nodes=len(usable),

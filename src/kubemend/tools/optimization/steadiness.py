@@ -12,11 +12,10 @@ from kubemend.model.objects import (
     DaemonSet,
     Deployment,
     HorizontalPodAutoscaler,
-    Node,
     Pod,
     PodDisruptionBudget,
 )
-from kubemend.tools.optimization.placing import counted, open_to, zone_of
+from kubemend.tools.optimization.placing import Ground
 from kubemend.tools.workloads import Workload, replicas_of, spreads, template_of
 
 
@@ -36,7 +35,7 @@ class Setting:
 
     workload: Workload
     pods: Sequence[Pod]
-    nodes: Sequence[Node] | None
+    nodes: Ground | None
     budgets: Sequence[PodDisruptionBudget] | None
     autoscaler: HorizontalPodAutoscaler | None
 
@@ -76,24 +75,22 @@ def _replicas(setting: Setting, replicas: int) -> Iterator[Gap]:
 def _places(setting: Setting, replicas: int) -> Iterator[Gap]:
     spec = template_of(setting.workload).spec
     if setting.nodes is not None:
-        nodes = {n.name: n for n in setting.nodes}
-        usable = open_to(spec, setting.nodes)
-        hosts = counted((p.spec.node_name for p in setting.pods), (n.name for n in usable))
-        zones = counted((zone_of(nodes.get(p.spec.node_name)) for p in setting.pods), map(zone_of, usable))
-        yield from _single(hosts, "node", len(setting.pods), 25)
-        yield from _single(zones, "zone", len(setting.pods), 10)
-        if len(usable) == 1:
+        usable, hosts = setting.nodes.open_to(spec), [p.spec.node_name for p in setting.pods]
+        yield from _single(hosts, usable.nodes, "node", 25)
+        yield from _single([setting.nodes.zone(h) for h in hosts], usable.zones, "zone", 10)
+        if len(usable.nodes) == 1:
             yield Gap("one-node", "high", "only one node may take its pods", "loosen its selectors, or add nodes", 20)
     if not any(spreads(template_of(setting.workload))):
         message = f"nothing of its own keeps its {replicas} pods apart: the scheduler may put them together"
         yield Gap("not-spread", "medium", message, "recommend_anti_affinity gives a patch", 5)
 
 
-def _single(places: dict[str, int], word: str, total: int, costs: int) -> Iterator[Gap]:
-    for name, count in places.items():
-        if total > 1 and count == total and len(places) > 1:
-            fix = "recommend_anti_affinity gives a patch; new pods then go elsewhere"
-            yield Gap(f"all-on-one-{word}", "high", f"all {total} pods are on {word} {name}", fix, costs)
+def _single(places: Sequence[str], known: frozenset[str], word: str, costs: int) -> Iterator[Gap]:
+    """Of the places of pods, and those they might be in: all in one, though there are others. "" is no place."""
+    total = len(places)
+    if total > 1 and len(set(places)) == 1 and places[0] and len(known | {places[0]}) > 1:
+        fix = "recommend_anti_affinity gives a patch; new pods then go elsewhere"
+        yield Gap(f"all-on-one-{word}", "high", f"all {total} pods are on {word} {places[0]}", fix, costs)
 
 
 def _budgets(setting: Setting) -> Iterator[Gap]:

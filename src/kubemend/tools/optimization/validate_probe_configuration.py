@@ -88,7 +88,7 @@ async def validate_probe_configuration(cluster: Look, *, deployment_name: Name, 
     workload = await replicated(cluster, namespace, deployment_name)
     snapshot = await gathered(cluster, namespace, beside=(ReplicaSet, Pod))
     pods = [p for p in snapshot.pods(workload) if living(p)]
-    events = await cluster.beside(Event, namespace)
+    events = await cluster.beside(Event, namespace, fields=f"reason={UNHEALTHY}")
     failing = _failing(pods, events or ())
     rows = tuple(_row(c, pods, failing) for c in _probed(workload))
     found = [f for r in rows for f in r.flaws]
@@ -124,7 +124,7 @@ def _failing(pods: Iterable[Pod], events: Iterable[Event]) -> dict[str, Counter[
     found: dict[str, Counter[str]] = {}
     for event in events:
         about = event.involved_object
-        if event.reason != UNHEALTHY or about.uid not in mine:
+        if about.uid not in mine:
             continue
         container = about.field_path.partition("{")[2].rstrip("}")
         kind = event.message.partition(" ")[0].lower()

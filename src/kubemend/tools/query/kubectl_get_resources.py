@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
+import msgspec
 import yaml
 from msgspec import Meta
 
 from kubemend.kube.redaction import redacted
 from kubemend.kube.table import drawn
 from kubemend.model.access import Access, Risk
+from kubemend.model.answer import SIZE
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
+from kubemend.tools.raws import Raw
 from kubemend.tools.words import Kind, Limit, Scope
 
+ROOM = SIZE * 7 // 8
+"""Bytes for the items of an answer, less what their form adds to them."""
 Selector = Annotated[str | None, Meta(description="As kubectl takes it, for example app=web,tier!=db.")]
 
 
@@ -45,35 +52,67 @@ async def kubectl_get_resources(
     All namespaces when none is named. Selectors are judged by the API server. It needs the right to list that kind.
     """
     resource = await cluster.reader.resource(resource_type)
-    wide = output_format in ("table", "wide")
-    answer = await cluster.reader.page(
-        resource,
-        namespace if resource.namespaced else None,
-        labels=label_selector or "",
-        fields=field_selector or "",
-        limit=limit,
-        token=continue_,
-        table=wide,
-    )
-    meta = answer.get("metadata", {})
-    rows = answer.get("rows") if wide else answer.get("items")
-    shown = len(rows or ())
+
+    async def page(most: int) -> Raw:
+        return await cluster.reader.page(
+            resource,
+            namespace if resource.namespaced else None,
+            labels=label_selector or "",
+            fields=field_selector or "",
+            limit=most,
+            token=continue_,
+            table=output_format in ("table", "wide"),
+            names=output_format == "name",
+        )
+
+    spaces = resource.namespaced and namespace is None
+    answer = await page(limit)
+    while (fit := _fitting(answer, output_format, namespaced=spaces)) < len(_rows(answer)):
+        # Only the API server can make a token for what comes next: of a page as long as what is shown.
+        answer = await page(fit)
+    shown, total = len(_rows(answer)), _total(answer)
+    if total != shown:
+        cluster.missing("data/items", f"{shown} of {total or 'more (behind selectors nobody counts them)'} shown")
     return {
-        "items": _shown(answer, resource.kind, output_format, namespaced=resource.namespaced and namespace is None),
-        "total": shown + int(meta.get("remainingItemCount", 0)),
+        "items": _shown(answer, resource.kind, output_format, namespaced=spaces),
+        "total": total,
         "returned": shown,
-        "continue": meta.get("continue", ""),
+        "continue": (answer.get("metadata") or {}).get("continue", ""),
     }
 
 
-def _shown(answer: dict[str, Any], kind: str, form: str, *, namespaced: bool) -> Any:
+def _rows(answer: Raw) -> list[Raw]:
+    return answer.get("rows") or answer.get("items") or []
+
+
+def _total(answer: Raw) -> int | None:
+    """How many there are; None when there are more and the API server doesn't say how many: it counts no selection."""
+    meta = answer.get("metadata") or {}
+    if meta.get("continue") and "remainingItemCount" not in meta:
+        return None
+    return len(_rows(answer)) + int(meta.get("remainingItemCount", 0))
+
+
+def _fitting(answer: Raw, form: str, *, namespaced: bool) -> int:
+    """How many of the rows fit into an answer: one at least."""
+    if form in ("table", "wide"):
+        sizes = [len(line) + 2 for line in drawn(answer, wide=form == "wide", namespaced=namespaced).split("\n")]
+        sizes = [max(sizes)] * len(_rows(answer))
+    elif form == "name":
+        return len(_rows(answer))
+    else:
+        sizes = [len(msgspec.json.encode(_without_managed(i))) for i in _rows(answer)]
+    return max(1, bisect_right(list(accumulate(sizes)), ROOM))
+
+
+def _shown(answer: Raw, kind: str, form: str, *, namespaced: bool) -> Any:
     if form in ("table", "wide"):
         return drawn(answer, wide=form == "wide", namespaced=namespaced)
-    items = [redacted({"kind": kind, **_without_managed(i)}) for i in answer.get("items") or ()]
     if form == "name":
-        return [f"{kind.lower()}/{i['metadata']['name']}" for i in items]
+        return [f"{kind.lower()}/{i['metadata']['name']}" for i in _rows(answer)]
+    items = [redacted({"kind": kind, **_without_managed(i)}) for i in _rows(answer)]
     return yaml.safe_dump_all(items, sort_keys=False, allow_unicode=True, width=120) if form == "yaml" else items
 
 
-def _without_managed(item: dict[str, Any]) -> dict[str, Any]:
+def _without_managed(item: Raw) -> Raw:
     return {**item, "metadata": {k: v for k, v in item["metadata"].items() if k != "managedFields"}}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from kubemend.kube.scheduling import Room, requests
+from kubemend.kube.scheduling import Room, Storage, requests
 from kubemend.model.access import Access, Risk
-from kubemend.model.objects import Namespace, Node, Pod, ResourceQuota
+from kubemend.model.objects import Namespace, Node, Pod, PodTemplate, ResourceQuota
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
 from kubemend.tools.remediation.capacity import (
@@ -54,6 +57,18 @@ class Capacity(Struct, frozen=True):
     check_time: datetime
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """Where the pods are to go; None for what could not be read."""
+
+    namespace: str
+    nodes: Sequence[Node]
+    pods: Sequence[Pod]
+    spaces: Sequence[Namespace] | None
+    storage: Storage | None
+    quotas: Sequence[ResourceQuota] | None
+
+
 @tool(
     risk=Risk.READ,
     needs={
@@ -90,16 +105,22 @@ async def check_scaling_capacity(
     host ports, volumes. With a `workload` its pods' own wishes count; without, only the requests.
     """
     template = await template_of(cluster, namespace, workload, resource_requirements or {})
-    spec, labels = template.spec, template.metadata.labels
     nodes, pods = await cluster.list(Node), await cluster.list(Pod)
     spaces, storage = await cluster.beside(Namespace), await storage_of(cluster, namespace)
+    scene = _Scene(namespace, nodes, pods, spaces, storage, await cluster.beside(ResourceQuota, namespace))
+    # In a thread: while pods are tried on a thousand nodes, other calls go on.
+    return await asyncio.to_thread(_capacity, template, replicas, scene)
+
+
+def _capacity(template: PodTemplate, replicas: int, scene: _Scene) -> Capacity:
+    spec, namespace, nodes = template.spec, scene.namespace, scene.nodes
+    spaces, storage, held = scene.spaces, scene.storage, scene.quotas
     known = {n.name: n.metadata.labels for n in spaces or ()}
-    room = Room(spec, namespace, labels, nodes, pods, storage=storage, namespaces=known)
+    room = Room(spec, namespace, template.metadata.labels, nodes, scene.pods, storage=storage, namespaces=known)
     fits = room.fill(replicas)
-    shown = tuple(rows(room, spec, pods))
+    shown = tuple(rows(room, spec, scene.pods))
     most = room.fill(max(replicas, MOST_TRIED if room.minds else MOST))
     refusals = Counter[str](kind for n in nodes for kind in {m.kind for m in room.misfits(n)})
-    held = await cluster.beside(ResourceQuota, namespace)
     quotas = tuple(quota_rooms(spec, held or ()))
     allows = min((q.allows for q in quotas), default=None)
     return Capacity(

@@ -47,7 +47,7 @@ async def cleanup_failed_pods(
     Pods of Jobs stay, for they are the Job's history, and so do those that completed well, and pods that are crashing:
     they haven't failed for good. At most 100 at once.
     """
-    failed = [p for p in await cluster.list(Pod, namespace) if p.status.phase == "Failed"]
+    failed = await cluster.list(Pod, namespace, fields="status.phase=Failed")
     chosen, skipped = _sorted(failed, include_evicted=include_evicted)
     if not chosen:
         raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
@@ -79,7 +80,10 @@ async def analyze_rbac_permissions(
 
     Evaluated as the API server does it. The server's own roles and bindings are left out, unless a subject is named.
     """
-    rights = await read_rights(cluster)
+    return await asyncio.to_thread(_permissions, await read_rights(cluster), subject, namespace)
+
+
+def _permissions(rights: Rights, subject: str | None, namespace: str | None) -> Permissions:
     chosen = rights.subjects if subject is None else {subject: _user(subject)}
     rows = [_subject(rights, t, u, namespace, whole=subject is not None) for t, u in chosen.items()]
     rows = [r for r in rows if r.rules or subject is not None]

@@ -13,7 +13,7 @@ from msgspec import Struct
 from kubemend.cluster.errors import Forbidden, NotServed, TimedOut, Unreachable
 from kubemend.kube.podsecurity import Level, Mode, judge
 from kubemend.model.access import Access
-from kubemend.model.objects import Ingress, Namespace, NetworkPolicy, Obj, Service
+from kubemend.model.objects import Ingress, Namespace, NetworkPolicy, Obj, Service, ServiceAccount
 from kubemend.model.ref import Ref
 from kubemend.tools.look import Look
 from kubemend.tools.security import rights as rights_module
@@ -53,6 +53,12 @@ class Facts:
             }
             for level in (Level.BASELINE, Level.RESTRICTED)
         }
+
+    @cached_property
+    def defaults(self) -> dict[str, ServiceAccount]:
+        """The default ServiceAccount of each namespace that has one, as far as they could be read."""
+        accounts = (self.rights.accounts if self.rights is not None else None) or ()
+        return {a.namespace: a for a in accounts if a.name == "default"}
 
 
 class Finding(Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from kubemend.model.access import Risk
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
@@ -17,4 +19,5 @@ async def audit_security_policies(cluster: Look, *, namespace: Scope = None) -> 
     RBAC is judged for the whole cluster, since rights in a namespace may come from all over. The cluster's own
     namespaces are left out, and Secrets are never read. The score is 100 less the weighted share of what fails.
     """
-    return audit(await read_facts(cluster, namespace), CHECKS)
+    # In a thread: while thousands are judged, other calls go on.
+    return await asyncio.to_thread(audit, await read_facts(cluster, namespace), CHECKS)

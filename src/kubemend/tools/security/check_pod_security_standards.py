@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -91,13 +92,20 @@ async def check_pod_security_standards(
     found = await runners(cluster, namespace)
     server = (await cluster.reader.version()).minor
     mode = Mode(Level(level), parse_version(version))
+    spaces = await cluster.beside(Namespace)
+    # In a thread: while thousands are judged, other calls go on.
+    return await asyncio.to_thread(_standards, found, mode, server, spaces, namespace)
+
+
+def _standards(
+    found: Sequence[Runner], mode: Mode, server: int, spaces: Sequence[Namespace] | None, namespace: str | None
+) -> Standards:
     judged = [(r, judge(r.subject, mode, server=server)) for r in found]
     rows = [_row(r, violations, mode, server) for r, violations in judged if violations]
-    spaces = await cluster.beside(Namespace)
     effective = server if mode.version is None else min(mode.version, server)
     return Standards(
-        level=level,
-        version=version,
+        level=mode.level.value,
+        version="latest" if mode.version is None else f"v1.{mode.version}",
         judged_version=f"v1.{effective}",
         checked={"templates": sum(not r.pods for r in found), "pods": sum(r.pods for r in found)},
         passed=len(judged) - len(rows),
@@ -132,12 +140,14 @@ def _placed(spec: dict[str, Any], place: Sequence[str]) -> dict[str, Any]:
 def _namespaces(
     spaces: Iterable[Namespace], only: str | None, found: Sequence[Runner], server: int
 ) -> Iterator[NamespaceRow]:
+    here: defaultdict[str, list[Runner]] = defaultdict(list)
+    for runner in found:
+        here[runner.ref.namespace].append(runner)
     for space in spaces:
         if only not in (None, space.name):
             continue
         policy = policy_of(space.metadata.labels)
-        mine = (r for r in found if r.ref.namespace == space.name)
-        refused = sum(bool(judge(r.subject, policy.enforce, server=server)) for r in mine)
+        refused = sum(bool(judge(r.subject, policy.enforce, server=server)) for r in here[space.name])
         modes = (str(policy.enforce), str(policy.audit), str(policy.warn))
         yield NamespaceRow(space.name, *modes, refused, policy.errors)
 

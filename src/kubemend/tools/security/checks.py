@@ -107,8 +107,7 @@ def _token(runner: Runner, facts: Facts) -> bool:
     spec = runner.spec
     if spec.service_account_name not in ("", "default") or spec.automount_service_account_token is False:
         return False
-    accounts = (facts.rights.accounts if facts.rights is not None else None) or ()
-    mine = next((a for a in accounts if (a.namespace, a.name) == (runner.ref.namespace, "default")), None)
+    mine = facts.defaults.get(runner.ref.namespace)
     return mine is None or mine.automount_service_account_token is not False
 
 

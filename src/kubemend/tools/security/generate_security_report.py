@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -42,7 +43,7 @@ async def generate_security_report(cluster: Look, *, namespace: Scope = None, fo
     Pages name the first objects of each finding and how many more there are; json and sarif name them all, as far as
     the answer's size allows.
     """
-    found = audit(await read_facts(cluster, namespace), CHECKS)
+    found = await asyncio.to_thread(audit, await read_facts(cluster, namespace), CHECKS)
     return Report(
         format=format_,
         namespace=found.namespace,

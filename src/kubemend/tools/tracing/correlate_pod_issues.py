@@ -11,7 +11,7 @@ from kubemend.model.access import Access, Risk
 from kubemend.model.objects import Node, Pod
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
-from kubemend.tools.tracing.shared import Common, Shared, commons, symptom, troubled
+from kubemend.tools.tracing.shared import MOST, Common, Shared, commons, symptom, troubled
 from kubemend.tools.words import Scope
 
 
@@ -65,6 +65,9 @@ async def correlate_pod_issues(
         mine = [p for p in failing if p.name == pod_name]
         found = [(s, pods) for s, pods in found if any(_name(p) in pods for p in mine)]
         failing = mine
+    if len(found) > MOST:
+        cluster.missing("data/clusters", f"{MOST} of {len(found)} shown")
+        found = found[:MOST]
     rows = tuple(_row(p, found) for p in failing)
     cause = next((s for s, _ in found if s.telling), None)
     return Correlation(

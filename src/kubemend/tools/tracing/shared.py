@@ -108,7 +108,7 @@ def commons(failing: Sequence[Pod], healthy: Sequence[Pod], nodes: Iterable[Node
         if len(pods) > 1
     ]
     found.sort(key=lambda c: (-_weight(c[0]), not _fits(c, signs), ORDER.index(c[0].what), c[0].value))
-    return found[:MOST]
+    return found
 
 
 def _fits(common: Common, signs: Mapping[str, str]) -> bool:
