@@ -27,6 +27,8 @@ REFUSED = {
     "approval-required": ("scale_deployment", {"deployment_name": "web", "namespace": "shop", "replicas": 3}),
 }
 """Calls that are refused, by the code they are refused with."""
+READING = {"kubectl"}
+"""Tools of greater risk whose first example only reads."""
 
 
 @dataclass
@@ -68,7 +70,7 @@ async def test_every_tool_answers_through_every_door_as_at_the_gateway_and_is_re
         for tool in catalogue.tools().values():
             said = await call(tool.name, dict(tool.examples[0]))
             assert said == heard.answers[-1], tool.name
-            assert said["ok"] is (tool.risk is Risk.READ), said
+            assert said["ok"] is (tool.risk is Risk.READ or tool.name in READING), said
     written = (await _records(everything.access))[before:]
     assert [r.detail["tool"] for r in written] == list(catalogue.tools())
     whose = {r.actor.partition(":")[0] for r in written}
