@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -101,18 +101,28 @@ class RealScheduler:
         """The world, as the API server tells it once its controllers have come to rest."""
         stored = _stored(world)
         # Classes first: as long as the volume controller knows of none it binds what should wait for a pod.
-        await asyncio.gather(*(self.store(o) for o in stored if o["kind"] == "StorageClass"))
+        await asyncio.gather(*(self._store(o) for o in _of_kind(stored, "StorageClass")))
         for node in world.nodes:
             await self._made(path_of(node), node)
         self._nodes = [n["metadata"]["name"] for n in world.nodes]
         await asyncio.gather(*(self._place(p) for p in world.pods))
         await self._settled(world.nodes, _taints)
-        await asyncio.gather(*(self.store(o) for o in stored if o["kind"] != "StorageClass"))
-        await self.rested(stored)
+        await self.store(stored)
         return await self.seen()
 
-    async def store(self, obj: Raw) -> None:
-        """Make one piece of storage. What it says of its status is for its controller to say."""
+    async def store(self, objects: Sequence[Raw]) -> None:
+        """Make volumes and claims, and wait until they have the phase that they should come to.
+
+        A claim that names a volume which its controller doesn't know yet would wait for the next round, for 15 s.
+        """
+        volumes, claims = (_of_kind(objects, kind) for kind in ("PersistentVolume", "PersistentVolumeClaim"))
+        await asyncio.gather(*(self._store(o) for o in volumes))
+        await self._settled(volumes, lambda o: o["status"].get("phase") in ("Available", "Bound"))
+        await asyncio.gather(*(self._store(o) for o in claims))
+        await self._settled([*volumes, *claims], lambda o: o["status"].get("phase"))
+
+    async def _store(self, obj: Raw) -> None:
+        """What it says of its status is for its controller to say."""
         await self._made(path_of(obj), {k: v for k, v in obj.items() if k != "status"})
 
     async def _place(self, pod: Raw) -> None:
@@ -126,10 +136,6 @@ class RealScheduler:
         if "deletionTimestamp" in pod["metadata"]:
             # Nobody runs it, so nobody ends it: it leaves for as long as the world is there.
             assert (await self.server.ask("DELETE", path, {"gracePeriodSeconds": 3600})).status == 200
-
-    async def rested(self, objects: Iterable[Raw]) -> None:
-        """Wait until claims and volumes have the phase that they should come to."""
-        await self._settled([o for o in objects if "status" in o], lambda o: o["status"].get("phase"))
 
     async def _settled(self, objects: Iterable[Raw], part: Callable[[Raw], object]) -> None:
         for one in objects:
@@ -168,18 +174,25 @@ class RealScheduler:
 
     async def gone(self, objects: Iterable[Raw]) -> None:
         """Delete these, at once, and wait until nothing is left of them."""
-        paths = [f"{path_of(o)}/{o['metadata']['name']}" for o in objects]
-        for path in paths:
-            await self.server.ask("DELETE", path, {"gracePeriodSeconds": 0})
+        await asyncio.gather(*map(self._gone, objects))
+
+    async def _gone(self, obj: Raw) -> None:
+        path = f"{path_of(obj)}/{obj['metadata']['name']}"
+        await self.server.ask("DELETE", path, {"gracePeriodSeconds": 0})
         async with asyncio.timeout(SETTLED_S):
-            for path in paths:
-                while (await self.server.ask("GET", path)).status != 404:  # noqa: ASYNC110  (as people poll)
-                    await asyncio.sleep(0.02)
+            while (await self.server.ask("GET", path)).status != 404:  # noqa: ASYNC110  (as people poll)
+                await asyncio.sleep(0.02)
+
+    async def release(self, objects: Sequence[Raw]) -> None:
+        """Delete storage: the claims before their volumes."""
+        await self.gone(_of_kind(objects, "PersistentVolumeClaim"))
+        await self.gone(_of_kind(objects, "PersistentVolume"))
 
     async def clear(self, world: World) -> None:
         """Take the world away again."""
         await self.gone(world.pods)
-        await self.gone(sorted(_stored(world), key=lambda o: o["kind"] == "PersistentVolume"))
+        await self.release(_stored(world))
+        await self.gone(_of_kind(_stored(world), "StorageClass"))
         self._nodes = []
         await self.gone(world.nodes)
 
@@ -187,6 +200,10 @@ class RealScheduler:
 def _stored(world: World) -> list[Raw]:
     kinds = ("StorageClass", "PersistentVolume", "PersistentVolumeClaim")
     return [o for kind in kinds for o in world.objects(kind)]
+
+
+def _of_kind(objects: Iterable[Raw], kind: str) -> list[Raw]:
+    return [o for o in objects if o["kind"] == kind]
 
 
 def _taints(node: Raw) -> set[tuple[str, ...]]:

@@ -35,6 +35,7 @@ class Count:
     agreed: int = 0
     differ: list[str] = field(default_factory=list)
     pods: set[str] = field(default_factory=set)
+    pinned: int = 0
     placed: int = 0
     kept: int = 0
     gated: int = 0
@@ -44,8 +45,16 @@ class Count:
     again: int = 0
     features: dict[str, Counter[str]] = field(default_factory=lambda: {f: Counter() for f in FEATURES})
 
-    def table(self) -> str:
-        lines = [f"{'feature':<20}{'agreed':>8}{'disagreed':>11}"]
+    def told(self, made: int) -> str:
+        """For a person: how much was asked, and how it came out."""
+        lines = [
+            f"{made} worlds, {len(self.pods)} pods ({self.gated} more gated, {len(self.invalid)} not valid), asked "
+            f"about {self.agreed + len(self.differ)} times, {self.pinned} of them for one node ({self.placed} placed, "
+            f"{self.kept} refused; {self.again} asked again)",
+            f"decisions: {self.agreed} agreed, {len(self.differ)} disagreed",
+            f"reasons of refusals: {self.said} agreed, {len(self.said_otherwise)} disagreed",
+            f"{'by feature':<20}{'agreed':>8}{'disagreed':>11}",
+        ]
         lines += [f"{f:<20}{c['agreed']:>8}{c['disagreed']:>11}" for f, c in self.features.items()]
         return "\n".join(lines)
 
@@ -83,13 +92,7 @@ async def test_generated_pods_are_placed_and_refused_as_the_real_scheduler_does(
             for world in made:
                 await _world(scheduler, world, count)
         provisioner.cancel()
-    pairs = count.agreed + len(count.differ)
-    say(
-        f"{len(made)} worlds, {len(count.pods)} pods ({count.gated} more gated, {len(count.invalid)} not valid): "
-        f"{pairs} decisions of the scheduler ({count.placed} placed, {count.kept} refused; {count.again} asked again),"
-        f" {count.agreed} agreed, {len(count.differ)} disagreed\n"
-        f"reasons of refusals: {count.said} agreed, {len(count.said_otherwise)} disagreed\n{count.table()}"
-    )
+    say(count.told(len(made)))
     assert count.differ == [], "\n".join(count.differ[:10])
     assert count.said_otherwise == [], "\n".join(count.said_otherwise[:10])
     assert len(count.pods) >= 300
@@ -103,10 +106,10 @@ async def _world(scheduler: RealScheduler, world: World, count: Count) -> None:
     async with asyncio.TaskGroup() as tasks:
         for question, fit in zip(questions, fits, strict=True):
             if not fit:
-                tasks.create_task(_ask(scheduler, world, seen, question, count))
+                tasks.create_task(_ask(scheduler, seen, question, count))
     for question, fit in zip(questions, fits, strict=True):
         if fit:
-            await _ask(scheduler, world, seen, question, count)
+            await _ask(scheduler, seen, question, count)
     await scheduler.clear(world)
 
 
@@ -132,7 +135,7 @@ def _pinned(asked: Asked, node: str) -> Raw:
     return pod
 
 
-async def _ask(scheduler: RealScheduler, world: World, seen: Seen, question: Question, count: Count) -> None:
+async def _ask(scheduler: RealScheduler, seen: Seen, question: Question, count: Count) -> None:
     asked, pod = question.asked, question.pod
     if asked.name in count.invalid:
         return
@@ -148,7 +151,9 @@ async def _ask(scheduler: RealScheduler, world: World, seen: Seen, question: Que
             count.gated += 1
             return
         if asked.late and answer.node:
-            await _unbind(scheduler, asked)
+            # Claims and volumes as they were before the scheduler bound them.
+            await scheduler.release(asked.storage)
+            await scheduler.store(asked.storage)
             seen = await scheduler.seen()
         differ = _difference(question, ours, seen.verdicts(kept), answer)
         if not differ or not left:
@@ -157,14 +162,6 @@ async def _ask(scheduler: RealScheduler, world: World, seen: Seen, question: Que
     _note(count, question, differ, answer)
     if not answer.node and not differ:
         _compare_words(count, question, ours, answer)
-
-
-async def _unbind(scheduler: RealScheduler, asked: Asked) -> None:
-    """Claims and volumes as they were before the scheduler bound them."""
-    held = [o for o in asked.storage if o["kind"] in ("PersistentVolumeClaim", "PersistentVolume")]
-    await scheduler.gone(sorted(held, key=lambda o: o["kind"] == "PersistentVolume"))
-    await asyncio.gather(*(scheduler.store(o) for o in held))
-    await scheduler.rested(held)
 
 
 def _difference(question: Question, ours: Verdicts, kept: Verdicts, answer: Answer) -> str:
@@ -180,6 +177,7 @@ def _difference(question: Question, ours: Verdicts, kept: Verdicts, answer: Answ
 
 def _note(count: Count, question: Question, differ: str, answer: Answer) -> None:
     count.pods.add(question.asked.name)
+    count.pinned += bool(question.node)
     count.placed += bool(answer.node)
     count.kept += not answer.node
     count.agreed += not differ
