@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from testbed import metrics
 from testbed.plane import ControlPlane
 
 SPACE = "monitoring"
@@ -20,13 +20,11 @@ LABELS = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/component":
 
 
 def own_address() -> str:
-    """An address of this machine that is not loopback, for no endpoint may be that; nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
-            asked.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("this machine has no address but loopback")
-        return str(asked.getsockname()[0])
+    """An address of this machine that is not loopback, for no endpoint may be that."""
+    try:
+        return metrics.own_address()
+    except OSError:
+        pytest.skip("this machine has no address but loopback")
 
 
 @asynccontextmanager
@@ -56,7 +54,8 @@ def _objects(name: str, space: str, port: int) -> list[dict[str, Any]]:
     container = {"name": "server", "image": "prometheus:1", "ports": [{"containerPort": port}]}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": space}},
+        # Not the default one, which a controller makes at the same time.
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": space}},
         {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"{space}-{name}"}},
         {
             "apiVersion": "v1",
@@ -64,6 +63,7 @@ def _objects(name: str, space: str, port: int) -> list[dict[str, Any]]:
             "metadata": meta,
             "spec": {
                 "nodeName": f"{space}-{name}",
+                "serviceAccountName": name,
                 "containers": [container],
                 "tolerations": [{"operator": "Exists"}],
                 "automountServiceAccountToken": False,
