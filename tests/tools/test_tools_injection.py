@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from tools_recorder import Recorder
 from tools_world import Everything
 
@@ -61,6 +62,7 @@ def texts(tool: Tool) -> list[str]:
     return [n for n, s in tool.schema["properties"].items() if "string" in str(s)]
 
 
+@pytest.mark.timeout(300)
 async def test_hostile_words_stay_where_they_are_put(everything: Everything) -> None:
     witness = Witness(everything.recorder._transport)
     everything.gateway._reader = Reader(witness)  # type: ignore[arg-type]

@@ -146,6 +146,7 @@ def leaks(answer: Any) -> list[str]:
 SHIFT = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza")
 
 
+@pytest.mark.timeout(300)
 async def test_no_tool_shows_a_secret(full: Gateway) -> None:
     asked = 0
     for tool in catalogue.tools().values():
