@@ -20,6 +20,9 @@ Scope = Annotated[
 Name = Annotated[str, Meta(description="Name of the object.", pattern=_SUBDOMAIN, max_length=253)]
 """RFC 1123 subdomain; RBAC objects may have colons too."""
 
+MaybeName = Annotated[str, Meta(pattern=_SUBDOMAIN, max_length=253)] | None
+"""The same, where it may be left out; to be annotated with what is named."""
+
 Limit = Annotated[int, Meta(description="How many to show at most.", ge=1, le=500)]
 After = Annotated[str, Meta(description="`truncated.continue` of the answer before, to see what comes next.")]
 Hours = Annotated[int, Meta(description="How far back to look, in hours.", ge=1, le=168)]

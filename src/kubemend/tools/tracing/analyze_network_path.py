@@ -10,11 +10,9 @@ from kubemend.model.access import Access, Risk
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
 from kubemend.tools.tracing.between import Asked, NetworkPath, path_between
-from kubemend.tools.words import Namespace
+from kubemend.tools.words import MaybeName, Namespace
 
-Pod = Annotated[
-    Annotated[str, Meta(max_length=253)] | None, Meta(description="Pod; all of the namespace when omitted.")
-]
+Pod = Annotated[MaybeName, Meta(description="Pod; all of the namespace when omitted.")]
 Port = Annotated[
     Annotated[int, Meta(ge=1, le=65535)] | None,
     Meta(description="Port of the Service, or of the pods without a Service; all when omitted."),
@@ -46,7 +44,7 @@ async def analyze_network_path(
     source_namespace: Namespace,
     target_namespace: Namespace,
     source_pod: Pod = None,
-    target_service: Annotated[str | None, Meta(description="Service that is asked; or name a pod.")] = None,
+    target_service: Annotated[MaybeName, Meta(description="Service that is asked; or name a pod.")] = None,
     target_pod: Pod = None,
     port: Port = None,
     protocol: Protocol = "TCP",

@@ -13,7 +13,7 @@ from kubemend.model.objects import NetworkPolicy
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
 from kubemend.tools.tracing.between import Asked, Block, NetworkPath, path_between
-from kubemend.tools.words import Namespace, Scope
+from kubemend.tools.words import MaybeName, Namespace, Scope
 
 
 class PolicyRow(Struct, frozen=True):
@@ -66,9 +66,9 @@ async def check_network_policies_blocking(
     cluster: Look,
     *,
     source_namespace: Namespace,
-    source_pod: Annotated[str | None, Meta(description="Pod that asks; all of the namespace when omitted.")] = None,
+    source_pod: Annotated[MaybeName, Meta(description="Pod that asks; all of the namespace when omitted.")] = None,
     target_namespace: Scope = None,
-    target_service: Annotated[str | None, Meta(description="Service that is asked; all pods when omitted.")] = None,
+    target_service: Annotated[MaybeName, Meta(description="Service that is asked; all pods when omitted.")] = None,
 ) -> Blocks:
     """List the network policies that keep pods of one namespace from another namespace or Service.
 

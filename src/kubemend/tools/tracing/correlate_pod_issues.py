@@ -12,7 +12,7 @@ from kubemend.model.objects import Node, Pod
 from kubemend.model.tool import tool
 from kubemend.tools.look import Look
 from kubemend.tools.tracing.shared import MOST, Common, Shared, commons, symptom, troubled
-from kubemend.tools.words import Scope
+from kubemend.tools.words import MaybeName, Scope
 
 
 class Failing(Struct, frozen=True):
@@ -50,7 +50,7 @@ async def correlate_pod_issues(
     cluster: Look,
     *,
     namespace: Scope = None,
-    pod_name: Annotated[str | None, Meta(description="Show only what this failing pod shares.")] = None,
+    pod_name: Annotated[MaybeName, Meta(description="Show only what this failing pod shares.")] = None,
 ) -> Correlation:
     """Find what failing pods share: node, zone, image, ConfigMap, Secret, claim, account, revision, symptom.
 
