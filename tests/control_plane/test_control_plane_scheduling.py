@@ -39,7 +39,7 @@ class Count:
     placed: int = 0
     kept: int = 0
     gated: int = 0
-    invalid: list[str] = field(default_factory=list)
+    invalid: set[str] = field(default_factory=set)
     said: int = 0
     said_otherwise: list[str] = field(default_factory=list)
     again: int = 0
@@ -144,7 +144,7 @@ async def _ask(scheduler: RealScheduler, seen: Seen, question: Question, count: 
     for left in reversed(range(AGAIN)):
         found = await scheduler.ask(pod)
         if found is None:
-            count.invalid.append(asked.name)
+            count.invalid.add(asked.name)
             return
         kept, answer = found
         if asked.gated:
