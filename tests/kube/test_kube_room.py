@@ -14,6 +14,7 @@ from kubemend.kube.scheduling import Neighbours, Room, Storage, misfit, port_mis
 from kubemend.model.objects import Node, PersistentVolume, PersistentVolumeClaim, Pod, PodSpec, StorageClass
 
 WEB = {"matchLabels": {"app": "web"}}
+LOST = "node.kubernetes.io/unreachable"
 ZONES = {"a1": "a", "a2": "a", "b1": "b"}
 
 
@@ -160,6 +161,23 @@ def test_pods_that_spread_over_zones_stop_where_the_smaller_zone_is_full() -> No
 def test_with_too_few_domains_the_least_counts_as_none() -> None:
     found = room(spec_of(**spread(minDomains=3)))
     assert found.fill(100) == 2
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "fits"),
+    [
+        ([], True),
+        ([{"key": "other", "operator": "Exists"}], True),
+        ([{"key": LOST, "operator": "Exists", "effect": "NoSchedule"}], True),
+        ([{"key": LOST, "value": "x", "effect": "NoExecute"}], False),
+    ],
+)
+def test_a_new_pod_bears_a_node_that_is_lost_as_admission_lets_it(tolerations: Any, fits: bool) -> None:
+    """What keeps pods off such a node is its other taint, with the effect NoSchedule."""
+    lost = node("a1", taints=[{"key": LOST, "effect": "NoExecute"}])
+    assert (room(spec_of(tolerations=tolerations), nodes=[lost]).fill(1) == 1) is fits
+    both = node("a1", taints=[{"key": LOST, "effect": effect} for effect in ("NoExecute", "NoSchedule")])
+    assert room(spec_of(), nodes=[both]).fill(1) == 0
 
 
 def test_tainted_nodes_are_domains_unless_the_policy_says_otherwise() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import structs
 
+from kubemend.kube.scheduling.admission import admitted
 from kubemend.kube.scheduling.disks import disk_misfits, has_own_disk
 from kubemend.kube.scheduling.neighbours import Labels, Neighbours
 from kubemend.kube.scheduling.node import Misfit, closed, room_misfits
@@ -20,7 +21,7 @@ from kubemend.model.objects.pod import Pod, PodSpec, PodStatus
 
 
 class Room:
-    """The nodes as pods with this spec and these labels see them. Each that is placed takes its share.
+    """The nodes as new pods with this spec and these labels see them. Each that is placed takes its share.
 
     All hard filters of the scheduler that this package knows are asked. storage: None where claims aren't known;
     then they are taken to fit. namespaces: labels per namespace, for selectors on them.
@@ -38,6 +39,7 @@ class Room:
         storage: Storage | None = None,
         namespaces: Mapping[str, Labels] | None = None,
     ) -> None:
+        spec = admitted(spec)
         self._spec, self._namespace, self._labels = spec, namespace, labels
         self.nodes = tuple(nodes)
         self._here: dict[str, list[Pod]] = defaultdict(list)
