@@ -23,7 +23,7 @@ from scheduling_features import FEATURES, LEADS
 from scheduling_verdicts import Seen, Verdicts, reasons, told
 from share import ALL
 
-WORLDS, PODS = (120 if ALL else 40), 12
+WORLDS, PODS = (120 if ALL else 30), 12
 AGAIN = 5
 """How often an answer that isn't ours is asked for: what the scheduler knows may be a moment old."""
 
