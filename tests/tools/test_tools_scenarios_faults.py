@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tools_ground import Ground, deployment, ground
 from tools_scenarios import Accused, Accusers, Acts, accused, named
+
+from kubemend.model.objects import Event
+from kubemend.model.objects.pod import Terminated
+from kubemend.tools.diagnostics.analyze_pod_restart_pattern import cause_of
 
 # A machine that is busy with ten other things takes long over a cluster; every wait below has its own end.
 pytestmark = pytest.mark.timeout(120)
@@ -336,6 +341,27 @@ async def test_2_why_a_pod_restarts_is_named(fault: str, tmp_path: Path) -> None
     async with ground(tmp_path, text) as here:
         await _begun(here)
         await named(lambda: _restarting(here), causes)
+
+
+@pytest.mark.parametrize(
+    ("probe", "killed", "code", "cause"),
+    [
+        ("liveness", 30, 1, "killed-by-probe"),
+        ("startup", 30, 1, "killed-by-probe"),
+        ("liveness", 5, 1, "crash"),
+        ("liveness", 5, 137, "killed-by-probe"),
+        ("readiness", 30, 1, "crash"),
+    ],
+)
+def test_2_a_probe_is_blamed_for_the_end_that_it_brought_about(probe: str, killed: int, code: int, cause: str) -> None:
+    """The last run began in minute 10: what a probe ended before says nothing of a crash, and much of a kill."""
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    ended = Terminated(
+        exit_code=code, started_at=noon + timedelta(minutes=10), finished_at=noon + timedelta(minutes=30)
+    )
+    said = f"Container web failed {probe} probe, will be restarted"
+    event = Event(reason="Killing", message=said, last_timestamp=noon + timedelta(minutes=killed))
+    assert cause_of(ended, [event]) == cause
 
 
 async def test_2_the_limits_that_are_recommended_after_a_kill_end_the_kills(tmp_path: Path) -> None:

@@ -148,7 +148,11 @@ async def test_a_whole_chain_is_healthy(practice, tmp_path):
     [
         (("selector: {app: web}", "selector: {app: wbe}"), "service", "selects no pod (app=wbe); pod web-"),
         (("targetPort: http", "targetPort: htpp"), "service", "goes to the port named htpp"),
-        (("path: /ready", "path: /gone"), "pod", "readiness probe of web (GET /gone on port http) does not succeed"),
+        (
+            ("path: /ready", "path: /gone"),
+            "pod",
+            "the readiness probe of web (GET /gone on port http) does not succeed",
+        ),
         (("web:1.2", "web:9.9"), "pod", "container web waits:"),
     ],
 )
