@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools_fleet import Fleet, Town, fleet_in, questions
 
@@ -39,8 +39,12 @@ LISTS = {
     "list_kubernetes_services": "Service",
 }
 """Tools that list all objects of a kind, page by page."""
+SCALER = "HorizontalPodAutoscaler"
+FORMS = {"json": SCALER, "yaml": SCALER, "wide": "Deployment", "name": "Deployment"}
+"""Kinds of which there are more than fit into one answer of this form, or than are asked for at once."""
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
+on_the_fleet = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,6 +53,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
         yield found
 
 
+@on_the_fleet
 @pytest.mark.parametrize(("tool", "arguments"), ASKED, ids=[f"{t.name}-{i}" for i, (t, _) in enumerate(ASKED)])
 async def test_a_reading_tool_answers_within_the_size_and_tells_every_cut(
     tool: Tool, arguments: dict[str, Any], fleet: Fleet, monkeypatch: pytest.MonkeyPatch
@@ -86,23 +91,25 @@ def _cuts(whole: Any, shown: Any, place: str = "data") -> Iterator[tuple[str, tu
             yield from _cuts(whole[index], value, f"{place}/{index}")
 
 
+@on_the_fleet
 @pytest.mark.parametrize(("name", "kind"), LISTS.items(), ids=LISTS)
 async def test_page_after_page_a_list_shows_all_there_is_once_and_counts_it_right(
     name: str, kind: str, fleet: Fleet
 ) -> None:
-    total = len(fleet.store.all(kind))
+    where = {"namespace": TOWN.busiest} if kind in ("Pod", "Event") else {}  # in which there are hundreds, too
+    total = len(fleet.store.all(kind, where.get("namespace")))
     rows: list[str] = []
-    async for answer in _pages(fleet, name):
+    async for answer in _pages(fleet, name, where):
         assert (total if answer.truncated is None else answer.truncated.total) == total
         rows += (json.dumps(row) for row in json.loads(msgspec.json.encode(answer.data)))
 
     assert len(rows) == len(set(rows)) == total
 
 
-async def _pages(fleet: Fleet, name: str) -> AsyncIterator[Answer]:
+async def _pages(fleet: Fleet, name: str, where: dict[str, str]) -> AsyncIterator[Answer]:
     after = ""
     while True:
-        asked = {"limit": 500, **({"continue": after} if after else {})}
+        asked = {**where, "limit": 500, **({"continue": after} if after else {})}
         answer = await fleet.gateway.call(name, asked, actor="test")
         assert answer.ok, answer.error
         yield answer
@@ -111,21 +118,24 @@ async def _pages(fleet: Fleet, name: str) -> AsyncIterator[Answer]:
         after = answer.truncated.continue_
 
 
-@pytest.mark.parametrize("form", ["json", "yaml", "wide", "name"])
-async def test_kubectl_get_goes_on_where_its_last_answer_ended(form: str, fleet: Fleet) -> None:
+@on_the_fleet
+@pytest.mark.parametrize(("form", "kind"), FORMS.items(), ids=FORMS)
+async def test_kubectl_get_goes_on_where_its_last_answer_ended(form: str, kind: str, fleet: Fleet) -> None:
     """Also where fewer fit into an answer than were asked for."""
-    there = [d["metadata"]["name"] for d in fleet.store.all("Deployment")]
-    asked = {"resource_type": "deployments", "output_format": form, "limit": 500}
-    found, after = list[str](), None
+    there = [d["metadata"]["name"] for d in fleet.store.all(kind)]
+    asked = {"resource_type": kind, "output_format": form, "limit": 200}
+    found, after, answers = list[str](), None, 0
     while after != "":
         answer = await fleet.gateway.call("kubectl_get_resources", {**asked, "continue": after or ""}, actor="test")
         assert answer.ok, answer.error
+        answers += 1
         after = answer.data["continue"]
         found += (shown := _names(form, answer.data["items"]))
         assert len(shown) == answer.data["returned"]
-        assert [g.what for g in answer.incomplete] == (["data/items"] if after or found != shown else [])
+        assert [g.what for g in answer.incomplete] == (["data/items"] if after else [])
 
     assert found == there
+    assert answers > 1
 
 
 def _names(form: str, items: Any) -> list[str]:
@@ -136,6 +146,7 @@ def _names(form: str, items: Any) -> list[str]:
     return [i["metadata"]["name"] for i in (items if form == "json" else yaml.safe_load_all(items))]
 
 
+@on_the_fleet
 async def test_kubectl_get_with_a_selector_does_not_take_a_page_for_all(fleet: Fleet) -> None:
     """The API server doesn't count what a selector leaves."""
     asked = {"resource_type": "pods", "field_selector": "status.phase=Running", "output_format": "name", "limit": 5}
@@ -148,12 +159,13 @@ async def test_kubectl_get_with_a_selector_does_not_take_a_page_for_all(fleet: F
 
 VALUES = st.recursive(
     st.none() | st.integers(-9, 9) | st.text(max_size=40),
-    lambda inner: st.lists(inner, max_size=40) | st.dictionaries(st.text(max_size=5), inner, max_size=60),
-    max_leaves=200,
+    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=3), inner, max_size=40),
+    max_leaves=60,
 )
 
 
-@given(VALUES, st.integers(100, 2000))
+@settings(max_examples=60)
+@given(VALUES, st.integers(20, 600))
 def test_what_is_cut_is_told_with_its_place_and_what_is_not_cut_stays(data: Any, size: int) -> None:
     before = msgspec.json.encode(data)
     made, told = bounded(data, size)
@@ -162,7 +174,7 @@ def test_what_is_cut_is_told_with_its_place_and_what_is_not_cut_stays(data: Any,
     if len(before) <= size:
         assert (made, told) == (data, [])
     else:
-        assert told
+        assert told or made == data  # a few short texts can't be cut
         assert all(shown >= LEAST for shown, _ in dict(_cuts(data, made)).values())
 
 

@@ -133,7 +133,14 @@ class Gateway:
             await asyncio.wait(self._whole)
 
     def _look(self, tell: Tell) -> Look:
-        return Look(self._reader, self._place, self._prometheus, self._memory, tell=tell)
+        return Look(
+            self._reader,
+            self._place,
+            kept=self.library,
+            prometheus=self._prometheus,
+            memory=self._memory,
+            tell=tell,
+        )
 
     async def _uncut(self, work: Awaitable[T]) -> T:
         """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Annotated, Any, Literal
 
@@ -72,7 +73,8 @@ async def kubectl_get_resources(
         answer = await page(fit)
     shown, total = len(_rows(answer)), _total(answer)
     if total != shown:
-        cluster.missing("data/items", f"{shown} of {total or 'more (behind selectors nobody counts them)'} shown")
+        whole = f"the {total} that are left" if total and continue_ else total
+        cluster.missing("data/items", f"{shown} of {whole or 'more (behind selectors nobody counts them)'} shown")
     return {
         "items": _shown(answer, resource.kind, output_format, namespaced=spaces),
         "total": total,
@@ -95,14 +97,26 @@ def _total(answer: Raw) -> int | None:
 
 def _fitting(answer: Raw, form: str, *, namespaced: bool) -> int:
     """How many of the rows fit into an answer: one at least."""
+    rows = _rows(answer)
+    if form == "name":
+        return len(rows)
     if form in ("table", "wide"):
-        sizes = [len(line) + 2 for line in drawn(answer, wide=form == "wide", namespaced=namespaced).split("\n")]
-        sizes = [max(sizes)] * len(_rows(answer))
-    elif form == "name":
-        return len(_rows(answer))
-    else:
-        sizes = [len(msgspec.json.encode(_without_managed(i))) for i in _rows(answer)]
+        lines = drawn(answer, wide=form == "wide", namespaced=namespaced).split("\n")
+        return _within([max(map(len, lines)) + 2] * len(rows))
+    plain = [_without_managed(i) for i in rows]
+    fit = _within([len(msgspec.json.encode(i)) for i in plain])
+    if form == "json" or fit < len(rows):
+        return fit
+    # YAML takes more room, and long to write: only of what might fit.
+    return _within([len(msgspec.json.encode(_yaml([i]))) for i in plain])
+
+
+def _within(sizes: Sequence[int]) -> int:
     return max(1, bisect_right(list(accumulate(sizes)), ROOM))
+
+
+def _yaml(items: Sequence[Raw]) -> str:
+    return yaml.safe_dump_all(items, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _shown(answer: Raw, kind: str, form: str, *, namespaced: bool) -> Any:
@@ -111,7 +125,7 @@ def _shown(answer: Raw, kind: str, form: str, *, namespaced: bool) -> Any:
     if form == "name":
         return [f"{kind.lower()}/{i['metadata']['name']}" for i in _rows(answer)]
     items = [redacted({"kind": kind, **_without_managed(i)}) for i in _rows(answer)]
-    return yaml.safe_dump_all(items, sort_keys=False, allow_unicode=True, width=120) if form == "yaml" else items
+    return _yaml(items) if form == "yaml" else items
 
 
 def _without_managed(item: Raw) -> Raw:
