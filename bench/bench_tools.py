@@ -122,9 +122,8 @@ def result(conditions: dict[str, Any], kubernetes: str, held: dict[str, Any], ca
             }
         ],
         "notes": [
-            f"Bound of size: {SIZE:,} bytes. Of time: what each tool declares. CPU is that of the process that "
-            "calls; the API server has its own. On a machine that does other things the time on the wall says how busy "
-            "that was."
+            f"Bound of size: {SIZE:,} bytes. Of time: what each tool declares. CPU is that of the process that calls, "
+            "without the API server's. Where the machine does other things, the time on the wall tells of these too."
         ],
         "raw": calls,
     }

@@ -26,7 +26,7 @@ from kubemend.engine.gateway import Gateway
 from kubemend.model.tool import Tool
 from kubemend.surfaces.cli.options import ToolAccess
 
-TICK_S = 0.005
+TICK_S = 0.02
 
 
 class Loop:

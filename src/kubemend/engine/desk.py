@@ -61,13 +61,6 @@ class MendingDesk:
             return {"diagnosis": found, "plan": None, "why": planned.why_not}
         return {"diagnosis": found, **await waiting(repair, self._reader)}
 
-    async def repairs(self, limit: int) -> list[dict[str, Any]]:
-        """The newest first."""
-        return [
-            views.of_repair(r)
-            for r in await self._mender.ledger.repairs.list(cluster=self._mender.cluster, limit=limit)
-        ]
-
     async def guide(self, keyword: str, namespace: str | None) -> dict[str, Any]:
         """The rules whose page speaks of it, those that fire now first."""
         report = (await self.diagnose(namespace))["findings"]

@@ -135,7 +135,15 @@ class Gateway:
             await asyncio.wait(self._whole)
 
     def _look(self, tell: Tell) -> Look:
-        return Look(self._reader, self._place, self._prometheus, self._memory, self._prices, tell=tell)
+        return Look(
+            self._reader,
+            self._place,
+            kept=self.library,
+            prometheus=self._prometheus,
+            memory=self._memory,
+            prices=self._prices,
+            tell=tell,
+        )
 
     async def _uncut(self, work: Awaitable[T]) -> T:
         """Await to the end what must not be left half done. A cancellation meanwhile is obeyed after it."""

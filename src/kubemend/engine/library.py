@@ -36,8 +36,11 @@ class Library:
 
     async def repairs(self) -> list[dict[str, Any]]:
         """The newest repairs."""
-        found = await self._ledger.repairs.list(cluster=self._cluster, limit=SHOWN)
-        return [redacted(_plain(views.of_repair(r))) for r in found]
+        return [redacted(_plain(r)) for r in await self.listed(SHOWN)]
+
+    async def listed(self, limit: int) -> list[dict[str, Any]]:
+        """The same as they are, for tools, whose answers are redacted as a whole."""
+        return [views.of_repair(r) for r in await self._ledger.repairs.list(cluster=self._cluster, limit=limit)]
 
     async def repair(self, name: str) -> dict[str, Any]:
         """One repair. UnknownRepair when this cluster has none such."""

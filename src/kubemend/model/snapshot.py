@@ -150,10 +150,11 @@ class Snapshot:
         return sorted(self._pods_below(workload), key=lambda p: p.name)
 
     def _pods_below(self, obj: Obj) -> Iterator[Pod]:
-        yield from self.group(Pod, _controller, obj.metadata.uid)
+        yield from self._index(Pod, _controller).of(obj.metadata.uid)
         for kind in MAKERS:
-            for child in self.group(kind, _controller, obj.metadata.uid):
-                yield from self._pods_below(child)
+            if kind in self.objects:
+                for child in self._index(kind, _controller).of(obj.metadata.uid):
+                    yield from self._pods_below(child)
 
     def revisions(self, deployment: Deployment) -> list[ReplicaSet]:
         """A Deployment's ReplicaSets, newest revision first (annotation `deployment.kubernetes.io/revision`)."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
 
 from kubemend.kube.histogram import Look, Record
 from kubemend.store import schema
@@ -18,6 +21,13 @@ FORGET_S = 8 * 86400.0
 
 Key = tuple[str, str, str, str]
 """(namespace, kind, workload, container)"""
+NAMES = ("namespace", "kind", "workload", "container")
+
+_INSERT = insert(TABLE)
+_UPSERT = _INSERT.on_conflict_do_update(
+    index_elements=["cluster", *NAMES],
+    set_={"record": _INSERT.excluded.record, "updated_at": _INSERT.excluded.updated_at},
+)
 
 
 class Usage:
@@ -34,15 +44,10 @@ class Usage:
                 (r.namespace, r.kind, r.workload, r.container): r.record
                 for r in (await connection.execute(select(TABLE).where(TABLE.c.cluster == self._cluster))).all()
             }
-            for key, looks in seen.items():
-                before = _read(held[key]) if key in held else Record()
-                text = msgspec.json.encode(before.seen(looks, now)).decode()
-                if key in held:
-                    await connection.execute(update(TABLE).where(*self._is(key)).values(record=text, updated_at=now))
-                else:
-                    names = dict(zip(("namespace", "kind", "workload", "container"), key, strict=True))
-                    values = {"cluster": self._cluster, **names, "record": text, "updated_at": now}
-                    await connection.execute(insert(TABLE).values(values))
+            # In a thread, and written at once: a cluster has ten thousand containers.
+            rows = await asyncio.to_thread(self._rows, held, seen, now)
+            if rows:
+                await connection.execute(_UPSERT, rows)
             old = delete(TABLE).where(TABLE.c.cluster == self._cluster, TABLE.c.updated_at < now - FORGET_S)
             await connection.execute(old)
 
@@ -55,15 +60,17 @@ class Usage:
             rows = (await connection.execute(query)).all()
         return {(r.namespace, r.kind, r.workload, r.container): _read(r.record) for r in rows}
 
-    def _is(self, key: Key) -> tuple[ColumnElement[bool], ...]:
-        namespace, kind, workload, container = key
-        return (
-            TABLE.c.cluster == self._cluster,
-            TABLE.c.namespace == namespace,
-            TABLE.c.kind == kind,
-            TABLE.c.workload == workload,
-            TABLE.c.container == container,
-        )
+    def _rows(self, held: Mapping[Key, str], seen: Mapping[Key, Sequence[Look]], now: float) -> list[dict[str, Any]]:
+        """What is to be written. A look that comes too soon after the last changes nothing."""
+        found = []
+        for key, looks in seen.items():
+            before = _read(held[key]) if key in held else None
+            record = (before or Record()).seen(looks, now)
+            if record != before:
+                names = dict(zip(NAMES, key, strict=True))
+                text = msgspec.json.encode(record).decode()
+                found.append({"cluster": self._cluster, **names, "record": text, "updated_at": now})
+        return found
 
 
 def _read(text: str) -> Record:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -40,6 +41,8 @@ NEEDS = {
     Access("list", "horizontalpodautoscalers", "autoscaling"),
     OF_PODS,
 }
+ContainerId = tuple[str, str, str, str]
+"""(namespace, kind, workload, container)"""
 GRADES = ("critical", "warning", "ok", "good", "unknown")
 
 
@@ -90,6 +93,17 @@ class Sizing:
     using: Mapping[ContainerKey, Used] | None
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of all containers: by Prometheus, else by our own records; which are autoscaled; what they use."""
+
+    snapshot: Snapshot
+    known: Mapping[tuple[OwnerKey, str], History] | None
+    records: Mapping[ContainerId, Record] | None
+    scaled: Mapping[OwnerKey, frozenset[str]]
+    using: Mapping[ContainerKey, Used] | None
+
+
 async def scene(cluster: Look, namespace: str | None) -> Snapshot:
     """The workloads with their pods."""
     return await gathered(cluster, namespace, Deployment, StatefulSet, DaemonSet, ReplicaSet, Pod)
@@ -103,23 +117,29 @@ async def sized(cluster: Look, namespace: str | None, name: str | None = None) -
     using = await metered(cluster, namespace)
     known = await histories(cluster, snapshot, found, namespace)
     records = None if known is not None else await _remembered(cluster, snapshot, found, namespace, using)
-    rows = [
-        _sized(w, c, (known or {}).get((owner_key(w), c.name), History()), scaled, now(snapshot, w, c.name, using))
-        if records is None
-        else _by_samples(
-            snapshot,
-            w,
-            c,
-            records,
-            drives=scaled.get(owner_key(w), frozenset()),
-            using=now(snapshot, w, c.name, using),
-        )
-        for w in found
-        for c in template_of(w).spec.containers
-    ]
-    rows.sort(key=lambda r: (GRADES.index(r.severity), r.namespace, r.kind, r.name, r.container))
+    # In a thread: while thousands are reckoned, other calls go on.
+    facts = _Facts(snapshot, known, records, scaled, using)
+    rows = await asyncio.to_thread(_rows, found, facts)
     told = bool(records) or any(r.cpu.known or r.memory.known for r in rows)
     return Sizing(_basis(prometheus=known is not None, samples=told), rows, snapshot, using)
+
+
+def _rows(found: Sequence[Workload], facts: _Facts) -> list[Sized]:
+    rows = [row for workload in found for row in _of(workload, facts)]
+    return sorted(rows, key=lambda r: (GRADES.index(r.severity), r.namespace, r.kind, r.name, r.container))
+
+
+def _of(workload: Workload, facts: _Facts) -> Iterator[Sized]:
+    """The containers of one workload, whose pods are looked for once."""
+    pods = running(facts.snapshot, workload)
+    killed = killed_here(facts.snapshot, [workload])
+    for container in template_of(workload).spec.containers:
+        key, using = (owner_key(workload), container.name), now(pods, container.name, facts.using)
+        if facts.records is None:
+            yield _sized(workload, container, (facts.known or {}).get(key, History()), facts.scaled, using)
+        else:
+            drives = facts.scaled.get(key[0], frozenset())
+            yield _by_samples(workload, container, facts.records, drives=drives, killed=killed.get(key), using=using)
 
 
 def _basis(*, prometheus: bool, samples: bool) -> Basis:
@@ -140,35 +160,43 @@ async def _remembered(
     found: Sequence[Workload],
     namespace: str | None,
     using: Mapping[ContainerKey, Used] | None,
-) -> dict[tuple[str, str, str, str], Record] | None:
+) -> dict[ContainerId, Record] | None:
     """What we remember of containers' use, this look included; None without a memory."""
     if cluster.memory is None:
         return None
     if using:
-        seen = {
-            (*owner_key(w), c.name): [
-                (float(u.cores), float(u.bytes), request.number if (request := sizing.request_of(c, "cpu")) else 0.0)
-                for p in running(snapshot, w)
-                if (u := using.get((p.namespace, p.name, c.name))) is not None
-            ]
-            for w in found
-            for c in template_of(w).spec.containers
-        }
+        seen = await asyncio.to_thread(_looks, snapshot, found, using)
         await cluster.memory.learn({k: looks for k, looks in seen.items() if looks})
     return await cluster.memory.known(namespace)
 
 
+def _looks(
+    snapshot: Snapshot, found: Sequence[Workload], using: Mapping[ContainerKey, Used]
+) -> dict[ContainerId, list[tuple[float, float, float]]]:
+    """Cores, bytes and requested cores of each pod's container."""
+    seen: dict[ContainerId, list[tuple[float, float, float]]] = {}
+    for workload in found:
+        pods = running(snapshot, workload)
+        for container in template_of(workload).spec.containers:
+            asked = sizing.request_of(container, "cpu")
+            seen[(*owner_key(workload), container.name)] = [
+                (float(u.cores), float(u.bytes), asked.number if asked else 0.0)
+                for p in pods
+                if (u := using.get((p.namespace, p.name, container.name))) is not None
+            ]
+    return seen
+
+
 def _by_samples(
-    snapshot: Snapshot,
     workload: Workload,
     container: Container,
-    records: Mapping[tuple[str, str, str, str], Record],
+    records: Mapping[ContainerId, Record],
     *,
     drives: frozenset[str],
+    killed: Sequence[Decimal] | None,
     using: Now | None,
 ) -> Sized:
     record = records.get((*owner_key(workload), container.name), Record())
-    killed = killed_here(snapshot, [workload]).get((owner_key(workload), container.name))
     shared, most = len(template_of(workload).spec.containers), max(killed, default=None) if killed else None
     cpu, memory = (
         sizing.of_record(r, container, record, containers=shared, killed=most, autoscaled=r in drives)
@@ -218,14 +246,12 @@ def autoscaled(found: Sequence[Raw]) -> dict[OwnerKey, frozenset[str]]:
     return {who: frozenset(names) for who, names in drives.items()}
 
 
-def now(
-    snapshot: Snapshot, workload: Workload, container: str, using: Mapping[ContainerKey, Used] | None
-) -> Now | None:
-    """What a container uses just now, over its pods."""
+def now(pods: Iterable[Pod], container: str, using: Mapping[ContainerKey, Used] | None) -> Now | None:
+    """What a container uses just now, over these pods."""
     if using is None:
         return None
-    pods = [(p.namespace, p.name, container) for p in running(snapshot, workload)]
-    used = [using[k] for k in pods if k in using]
+    keys = ((p.namespace, p.name, container) for p in pods)
+    used = [using[k] for k in keys if k in using]
     if not used:
         return None
     return Now(

@@ -16,10 +16,6 @@ class Desk(Protocol):
         """Diagnose one object, its kind in any word, and hand the best plan to the guard. Nothing is written."""
         ...
 
-    async def repairs(self, limit: int) -> list[dict[str, Any]]:
-        """The newest repairs of this cluster, newest first."""
-        ...
-
     async def guide(self, keyword: str, namespace: str | None) -> dict[str, Any]:
         """How to find the cause of a kind of trouble, from the pages of the rules."""
         ...

@@ -52,6 +52,14 @@ class Memory(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """What was kept of this cluster. Reading it asks the cluster nothing."""
+
+    async def listed(self, limit: int) -> list[dict[str, Any]]:
+        """The newest repairs, newest first, as every surface shows them."""
+        ...
+
+
 def untold(_: str) -> None:
     """Nobody listens."""
 
@@ -59,21 +67,23 @@ def untold(_: str) -> None:
 class Look:
     """One call's view of the cluster. What could not be read is in `gaps`, and becomes the answer's `incomplete`.
 
-    prometheus: where there is one to ask. memory: what we ourselves remember of containers' use. prices: what things
-    cost. tell: takes one line on how a long call comes on, for whoever waits for it.
+    kept: our own records. prometheus: where there is one to ask. memory: what we ourselves remember of containers' use.
+    prices: what things cost. tell: takes one line on how a long call comes on, for whoever waits for it.
     """
 
     def __init__(
         self,
         reader: Reader,
         place: Place,
+        *,
+        kept: Kept,
         prometheus: Prometheus | None = None,
         memory: Memory | None = None,
         prices: PriceBook = USUAL,
-        *,
         tell: Callable[[str], None] = untold,
     ) -> None:
-        self.reader, self.place, self.prometheus, self.memory = reader, place, prometheus, memory
+        self.reader, self.place, self.kept = reader, place, kept
+        self.prometheus, self.memory = prometheus, memory
         self.prices, self.tell = prices, tell
         self.gaps: list[Gap] = []
 

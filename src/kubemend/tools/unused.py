@@ -65,14 +65,14 @@ def _claims(stateful: StatefulSet) -> Iterator[str]:
 
 def claims(snapshot: Snapshot) -> list[PersistentVolumeClaim]:
     """Claims that no pod or template mounts."""
-    names = used(snapshot)
+    names = snapshot.derived(used)
     found = snapshot.all(PersistentVolumeClaim)
     return [c for c in found if (c.namespace, "PersistentVolumeClaim", c.name) not in names]
 
 
 def config_maps(snapshot: Snapshot) -> list[ConfigMap]:
     """ConfigMaps that no pod or template names, but for those that have an owner or are found in other ways."""
-    names = used(snapshot)
+    names = snapshot.derived(used)
     return [
         c
         for c in snapshot.all(ConfigMap)

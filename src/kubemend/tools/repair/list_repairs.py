@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from kubemend.model.access import Risk
 from kubemend.model.tool import tool
-from kubemend.tools.desk import Desk
+from kubemend.tools.look import Look
 from kubemend.tools.page import Page, paged
 from kubemend.tools.words import After, Limit, Scope
 
@@ -42,9 +42,9 @@ class RepairRow(Struct, frozen=True):
     updated_at: datetime
 
 
-@tool(risk=Risk.READ, needs=set(), examples=({},), within_s=60)
+@tool(risk=Risk.READ, needs=set(), examples=({},))
 async def list_repairs(
-    desk: Desk,
+    cluster: Look,
     *,
     state: Annotated[StateName | None, Meta(description="Only repairs in this state.")] = None,
     namespace: Scope = None,
@@ -52,11 +52,10 @@ async def list_repairs(
     continue_: After = "",
 ) -> Page[RepairRow]:
     """List the repairs of this cluster, newest first: those that wait for a yes, run, or have ended, and how."""
-    found = [
-        r
-        for r in await desk.repairs(KEPT)
-        if state in (None, r["state"]) and namespace in (None, r["plan"]["target"]["namespace"])
-    ]
+    newest = await cluster.kept.listed(KEPT)
+    if len(newest) == KEPT:
+        cluster.missing("data", f"only the newest {KEPT:,} repairs were looked through")
+    found = [r for r in newest if state in (None, r["state"]) and namespace in (None, r["plan"]["target"]["namespace"])]
     return paged(found, _row, key=lambda r: (-r["created_at"].timestamp(), r["id"]), limit=limit, after=continue_)
 
 
