@@ -150,8 +150,10 @@ SHIFT = str.maketrans("abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza"
 async def test_no_tool_shows_a_secret(full: Gateway) -> None:
     asked = 0
     for tool in catalogue.tools().values():
+        # What is waited for in vain is waited for as long as can be asked at least.
+        hurried = {"timeout": 1} if "timeout" in tool.schema["properties"] else {}
         for arguments in calls(tool):
-            answer = await full.call(tool.name, arguments, actor="test")
+            answer = await full.call(tool.name, {**arguments, **hurried}, actor="test")
             asked += answer.ok
             assert not leaks(answer), (tool.name, arguments)
     assert asked > 40
