@@ -50,7 +50,7 @@ def _suits(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
         _kept_for_no_other(volume, claim)
         and _size(volume) >= wanted_size(claim)
         and (volume.spec.volume_mode or "Filesystem") == (claim.spec.volume_mode or "Filesystem")
-        and volume.spec.volume_attributes_class_name == claim.spec.volume_attributes_class_name
+        and (volume.spec.volume_attributes_class_name or "") == (claim.spec.volume_attributes_class_name or "")
         and volume.metadata.deletion_timestamp is None
     )
 

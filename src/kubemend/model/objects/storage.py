@@ -19,7 +19,7 @@ class ClaimSpec(Part, frozen=True, gc=False):
     volume_name: str = ""
     volume_mode: str = ""
     selector: LabelSelector | None = None
-    volume_attributes_class_name: str = ""
+    volume_attributes_class_name: str | None = None
 
 
 class ClaimStatus(Part, frozen=True, gc=False):
@@ -58,7 +58,7 @@ class VolumeSpec(Part, frozen=True, gc=False):
     persistent_volume_reclaim_policy: str = ""
     node_affinity: VolumeNodeAffinity | None = None
     volume_mode: str = ""
-    volume_attributes_class_name: str = ""
+    volume_attributes_class_name: str | None = None
 
 
 class VolumeStatus(Part, frozen=True, gc=False):
