@@ -29,6 +29,9 @@ V = TypeVar("V")
 MAKERS: tuple[type[Obj], ...] = (ReplicaSet, Job, Deployment, StatefulSet, DaemonSet, CronJob)
 """Kinds that may stand between a workload and its pods."""
 
+_BOTTOM = (ReplicaSet, StatefulSet, DaemonSet, Job)
+"""Kinds below which there are pods only."""
+
 
 class Unread(Struct, frozen=True, order=True):
     """A kind that could not be read, wholly (namespace "") or in one namespace, or one undecodable object."""
@@ -150,11 +153,12 @@ class Snapshot:
         return sorted(self._pods_below(workload), key=lambda p: p.name)
 
     def _pods_below(self, obj: Obj) -> Iterator[Pod]:
-        yield from self._index(Pod, _controller).of(obj.metadata.uid)
+        yield from self.group(Pod, _controller, obj.metadata.uid)
+        if isinstance(obj, _BOTTOM):
+            return
         for kind in MAKERS:
-            if kind in self.objects:
-                for child in self._index(kind, _controller).of(obj.metadata.uid):
-                    yield from self._pods_below(child)
+            for child in self.group(kind, _controller, obj.metadata.uid):
+                yield from self._pods_below(child)
 
     def revisions(self, deployment: Deployment) -> list[ReplicaSet]:
         """A Deployment's ReplicaSets, newest revision first (annotation `deployment.kubernetes.io/revision`)."""
