@@ -43,7 +43,7 @@ def tools() -> Mapping[str, Tool]:
 
 def kinds() -> tuple[type[Obj], ...]:
     """The kinds that a diagnosis and a plan read, by name."""
-    found = {k for r in rules() for k in (*r.reads, *r.uses)} | {k for s in strategies() for k in s.reads}
+    found = {k for r in rules() for k in (*r.reads, *r.uses)} | {k for s in strategies() for k in (*s.reads, *s.uses)}
     return tuple(sorted(found, key=lambda k: k.__name__))
 
 

@@ -75,7 +75,7 @@ class Exec(Struct, frozen=True, kw_only=True, tag="exec", tag_field="op"):
 
 
 class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"):
-    """Give a Deployment the whole pod template of one of its own ReplicaSets.
+    """Give a workload the whole pod template of one of its revisions: ReplicaSets, or ControllerRevisions.
 
     Snapshots hold a part of a template only, so the guard reads both raw when it writes.
     """

@@ -177,7 +177,8 @@ def permissions(change: Change, plural: str = "") -> tuple[Access, ...]:
         case Patch():
             return (Access("get", plural, target.group), Access("patch", plural, target.group))
         case RollBack():
-            read = Access("get", "replicasets", change.revision.group)
+            kept = kind_of(change.revision)
+            read = Access("get", "replicasets" if kept is None else kept.plural, change.revision.group)
             return (read, Access("get", plural, target.group), Access("patch", plural, target.group))
         case Scale():
             return (Access("get", plural, target.group), Access("patch", f"{plural}/scale", target.group))

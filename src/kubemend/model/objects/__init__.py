@@ -15,7 +15,14 @@ from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Container, ContainerStatus, Pod, PodSpec, PodTemplate, Probe
 from kubemend.model.objects.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from kubemend.model.objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
-from kubemend.model.objects.workload import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from kubemend.model.objects.workload import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    Revision,
+    StatefulSet,
+)
 
 __all__ = [
     "KINDS",
@@ -25,6 +32,7 @@ __all__ = [
     "ConfigMap",
     "Container",
     "ContainerStatus",
+    "ControllerRevision",
     "CronJob",
     "DaemonSet",
     "Deployment",
@@ -50,6 +58,7 @@ __all__ = [
     "Probe",
     "ReplicaSet",
     "ResourceQuota",
+    "Revision",
     "Role",
     "RoleBinding",
     "Service",
