@@ -88,9 +88,9 @@ def deaf(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     call = original.fget if isinstance(original, property) else original
 
     def quiet(self: Tracked, *asked: Any) -> Any:
-        noted = (set(self.reads.near), set(self.reads.far), self.reads.clock, list(self.reads.shared))
+        noted = (set(self.reads.near), set(self.reads.far), list(self.reads.shared), self.reads.clock, self.reads.due)
         answer = call(self, *asked)
-        self.reads.near, self.reads.far, self.reads.clock, self.reads.shared = noted
+        self.reads.near, self.reads.far, self.reads.shared, self.reads.clock, self.reads.due = noted
         return answer
 
     monkeypatch.setattr(Tracked, method, property(quiet) if isinstance(original, property) else quiet)
@@ -105,7 +105,7 @@ def is_found_out(chosen: tuple[Rule, ...] = RULES) -> bool:
     return False
 
 
-@pytest.mark.parametrize("method", ["all", "get", "group", "made", "derived", "taken_at"])
+@pytest.mark.parametrize("method", ["all", "get", "group", "made", "derived", "taken_at", "is_past"])
 def test_a_read_that_leaves_no_note_is_found_out(monkeypatch: pytest.MonkeyPatch, method: str):
     deaf(monkeypatch, method)
     assert is_found_out()

@@ -35,13 +35,14 @@ LAG_S = 1.0
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one rule found on one ground, when, and what it read: near, far (see `Reads`), the clock."""
+    """What one rule found on one ground, when, and what it read: near, far, the clock, what is due (see `Reads`)."""
 
     findings: tuple[Finding, ...]
     at: datetime
     near: frozenset[Token]
     far: frozenset[Token]
     clock: bool
+    due: datetime | None
 
 
 class Standing:
@@ -61,6 +62,8 @@ class Standing:
         self._cells: dict[Cell, Judgement] = {}
         self._far: set[Cell] = set()
         self._timed: set[Cell] = set()
+        self._waiting: set[Cell] = set()
+        self._now: datetime | None = None
         self._faulty: set[Cell] = set()
         self._derived: Derived = {}
         self._diagnoses: tuple[Diagnosis, ...] | None = None
@@ -68,21 +71,22 @@ class Standing:
     def look(self, snapshot: Snapshot) -> Report:
         """What is wrong in this snapshot, which must be no older than the one before."""
         readable = (frozenset(snapshot.objects), frozenset((u.kind, u.namespace) for u in snapshot.unread))
-        if (readable, snapshot.namespace) != self._readable:
+        if (readable, snapshot.namespace) != self._readable or (self._now and snapshot.taken_at < self._now):
             self._readable = (readable, snapshot.namespace)
             self._forget()
+        self._now = snapshot.taken_at
         blind = unjudged(snapshot, self._rules)
-        stale = self._take(snapshot.objects)
+        stale = self._take(snapshot.objects, snapshot.taken_at)
         stale |= {c for c in self._timed if self._late(c, snapshot.taken_at)}
+        stale |= {c for c in self._waiting if _is_due(self._cells[c].due, snapshot.taken_at)}
         if self._judge(stale, snapshot, blind) or self._diagnoses is None:
             self._diagnoses = joined(self._found(), self._rules)
         return Report(diagnoses=self._diagnoses, not_judged=blind)
 
     def _late(self, cell: Cell, now: datetime) -> bool:
-        late = (now - self._cells[cell].at).total_seconds()
-        return late >= self._lag_s or late < 0
+        return (now - self._cells[cell].at).total_seconds() >= self._lag_s
 
-    def _take(self, objects: Objects) -> set[Cell]:
+    def _take(self, objects: Objects, now: datetime) -> set[Cell]:
         """Take over what changed. Returns the judgements that it touches, those never made included."""
         near: dict[str, set[Token]] = defaultdict(set)
         far: set[Token] = set()
@@ -93,7 +97,7 @@ class Standing:
             far.update(self._whole.change(kind, key, before, after))
             if kind.namespaced:
                 near[key[0]].update(self._in_space(kind, key, before, after))
-        self._derived = {make: held for make, held in self._derived.items() if _holds(held[1].total(), far)}
+        self._derived = {make: held for make, held in self._derived.items() if _holds(held[1].total(), far, now)}
         return self._touched(near, far, first=first)
 
     def _in_space(self, kind: type[Obj], key: Key, before: Obj | None, after: Obj | None) -> Iterable[Token]:
@@ -143,7 +147,7 @@ class Standing:
     def _make(self, rule: Rule, view: Tracked, now: datetime, *, seeing: bool) -> Judgement:
         findings = tuple(rule.findings(view)) if seeing else ()
         reads = view.reads.total()
-        return Judgement(findings, now, self._one(reads.near), self._one(reads.far), reads.clock)
+        return Judgement(findings, now, self._one(reads.near), self._one(reads.far), reads.clock, reads.due)
 
     def _one(self, tokens: set[Token]) -> frozenset[Token]:
         """Judgements of thousands of namespaces read the same few things: one set stands for all that are equal."""
@@ -154,6 +158,7 @@ class Standing:
         self._cells[cell] = made
         (self._far.add if made.far else self._far.discard)(cell)
         (self._timed.add if made.clock else self._timed.discard)(cell)
+        (self._waiting.add if made.due else self._waiting.discard)(cell)
         (self._faulty.add if made.findings else self._faulty.discard)(cell)
 
     def _found(self) -> Iterable[Finding]:
@@ -161,8 +166,12 @@ class Standing:
             yield from self._cells[cell].findings
 
 
-def _holds(reads: Reads, changed: set[Token]) -> bool:
-    return not reads.clock and reads.near.isdisjoint(changed)
+def _holds(reads: Reads, changed: set[Token], now: datetime) -> bool:
+    return not reads.clock and not _is_due(reads.due, now) and reads.near.isdisjoint(changed)
+
+
+def _is_due(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now > moment
 
 
 def _changes(before: Objects, after: Objects) -> Iterable[Change]:

@@ -34,9 +34,8 @@ def pod_stuck_terminating(snapshot: Snapshot) -> Iterator[Observation]:
     """
     for pod in snapshot.all(Pod):
         # The deletion timestamp is when the grace period ends, not when the deletion was asked for.
-        late = seconds(pod.metadata.deletion_timestamp, snapshot.taken_at)
-        if pod.metadata.deletion_timestamp is not None and late > LATE_S:
-            yield _observation(snapshot, pod, late)
+        if snapshot.has_passed(LATE_S, pod.metadata.deletion_timestamp):
+            yield _observation(snapshot, pod, seconds(pod.metadata.deletion_timestamp, snapshot.taken_at))
 
 
 def _observation(snapshot: Snapshot, pod: Pod, late: float) -> Observation:

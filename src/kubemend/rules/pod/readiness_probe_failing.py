@@ -52,11 +52,11 @@ def _unready(snapshot: Snapshot, seen: Seen, spec: Container) -> float | None:
     if probe is None or running is None or seen.status.ready or seen.status.started is False:
         return None
     if _was_ready(seen):
-        since = condition(seen.pod.status.conditions, "ContainersReady")
-        lost = seconds(since.last_transition_time, snapshot.taken_at) if since else 0.0
-        return lost if lost > 2 * probe.period_seconds else None
-    late = seconds(running.started_at, snapshot.taken_at)
-    return late if late > patience(probe) else None
+        held = condition(seen.pod.status.conditions, "ContainersReady")
+        since, allowed = (held.last_transition_time if held else None), 2.0 * probe.period_seconds
+    else:
+        since, allowed = running.started_at, patience(probe)
+    return seconds(since, snapshot.taken_at) if snapshot.has_passed(allowed, since) else None
 
 
 def _was_ready(seen: Seen) -> bool:

@@ -214,13 +214,13 @@ def previous(snapshot: Snapshot, seen: Seen) -> tuple[Revision, Container] | Non
     return None if before is None else (found[0], before)
 
 
-def ongoing(seen: Seen, now: datetime) -> bool:
+def ongoing(seen: Seen, snapshot: Snapshot) -> bool:
     """Whether the container's newest end is trouble still: it is down, or runs again only since a short time."""
     if seen.ended is None:
         return False
     if seen.status.state.running is None:
         return True
-    return seconds(seen.ended[0].finished_at, now) <= RECENT_S
+    return not snapshot.has_passed(RECENT_S, seen.ended[0].finished_at)
 
 
 def ended_twice(seen: Seen) -> bool:
@@ -231,7 +231,7 @@ def ended_twice(seen: Seen) -> bool:
     return now.finished_at is not None and seconds(before.finished_at, now.finished_at) <= RECENT_S
 
 
-def outlived(seen: Seen, now: datetime) -> bool:
+def outlived(seen: Seen, snapshot: Snapshot) -> bool:
     """Whether the container, ready again, has clearly run longer than before its last end, so it isn't looping.
 
     Clearly: half as long again and ten seconds more, so that a crash at a fixed time after the start can't pass.
@@ -241,4 +241,4 @@ def outlived(seen: Seen, now: datetime) -> bool:
         return False
     ended = seen.ended[0]
     life = seconds(ended.started_at, ended.finished_at) if ended.finished_at is not None else 0.0
-    return seconds(running.started_at, now) > 1.5 * life + 10
+    return snapshot.has_passed(1.5 * life + 10, running.started_at)
