@@ -124,7 +124,7 @@ class Snapshot:
     def is_past(self, moment: datetime) -> bool:
         """Whether this moment had gone by when the snapshot was taken. Once it has, it has for good.
 
-        A rule that asks this, and doesn't read `taken_at`, has to be asked again only once that moment comes.
+        Rules ask this and don't read `taken_at`, so that they have to be asked again only once that moment comes.
         """
         return self.taken_at > moment
 

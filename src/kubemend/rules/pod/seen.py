@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kubemend.kube.rollout import gone_before, is_of_revision
 from kubemend.model.finding import Cite, Fact, cite
@@ -116,6 +116,11 @@ class Seen:
 def seconds(since: datetime | None, until: datetime) -> float:
     """Seconds from one time to another; 0 when the first is unknown, for then nothing can be called old."""
     return (until - since).total_seconds() if since is not None else 0.0
+
+
+def clock(moment: datetime) -> str:
+    """A moment as Kubernetes writes it. Told instead of an age, a sentence stays the same from one look to the next."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def containers(snapshot: Snapshot) -> Iterator[Seen]:
