@@ -6,7 +6,7 @@ RUN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check testbed cluster node scenarios differential bench docs lock new-rule new-strategy clean
+.PHONY: help setup demo test check testbed cluster node scenarios differential bench docs examples golden lock new-rule new-strategy new-tool clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,8 +58,14 @@ bench: setup ## run every benchmark; each prints a table
 docs: setup ## write the generated pages anew
 	@$(RUN)/python docs/generate.py
 
+examples: setup ## run each tool's example on a practice cluster, for the reference pages
+	@$(RUN)/python scripts/examples.py
+
+golden: setup ## write anew what clients of the tools build on; read the diff before you commit it
+	@$(RUN)/python scripts/golden.py
+
 lock: setup ## write requirements.lock anew from pyproject.toml
-	@$(RUN)/uv pip compile --quiet --group dev pyproject.toml --generate-hashes --universal --python-version 3.11 \
+	@$(RUN)/uv pip compile --quiet --group dev --all-extras pyproject.toml --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-header --output-file requirements.lock
 
 new-rule: setup ## start a rule: make new-rule NAME=pod/disk-full [CODE=KM150]
@@ -67,6 +73,9 @@ new-rule: setup ## start a rule: make new-rule NAME=pod/disk-full [CODE=KM150]
 
 new-strategy: setup ## start a strategy: make new-strategy NAME=free-disk CODE=KM150
 	@$(RUN)/python scripts/new.py strategy "$(NAME)" $(CODE)
+
+new-tool: setup ## start a tool: make new-tool NAME=resources/list_kubernetes_leases
+	@$(RUN)/python scripts/new.py tool "$(NAME)"
 
 clean: ## remove .venv and caches (built test bed programs stay in ~/.cache/kubemend)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

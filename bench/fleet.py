@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -50,6 +50,18 @@ class Size:
         return self.pods // PODS
 
 
+class Hand(Protocol):
+    """What writes objects: a transport to an API server, or what stands in for one."""
+
+    async def get(self, path: str) -> bytes:
+        """The body of a GET."""
+        ...
+
+    async def send(self, method: str, path: str, body: Any, *, params: tuple[tuple[str, str], ...]) -> bytes:
+        """Send a body; the object as it became."""
+        ...
+
+
 @asynccontextmanager
 async def opened(kubeconfig: Path) -> AsyncIterator[Transport]:
     """A connection to the API server."""
@@ -60,13 +72,18 @@ async def opened(kubeconfig: Path) -> AsyncIterator[Transport]:
 async def fill(kubeconfig: Path, size: Size) -> None:
     """Write the whole fleet."""
     async with opened(kubeconfig) as transport:
-        await _all(node(transport, i) for i in range(size.nodes))
-        spaces = range(-(-size.deployments // APPS))
-        await _all(namespace(transport, i) for i in spaces)
-        await _all(app(transport, i, size) for i in range(size.deployments))
+        await write(transport, size)
 
 
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def write(hand: Hand, size: Size) -> None:
+    """Write the whole fleet through this hand."""
+    await at_once(node(hand, i) for i in range(size.nodes))
+    spaces = range(-(-size.deployments // APPS))
+    await at_once(namespace(hand, i) for i in spaces)
+    await at_once(app(hand, i, size) for i in range(size.deployments))
+
+
+async def at_once(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Do it all, `WRITERS` at a time."""
     todo: Iterator[Coroutine[Any, Any, None]] = iter(work)
 
@@ -77,7 +94,7 @@ async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     await asyncio.gather(*(worker() for _ in range(WRITERS)))
 
 
-async def create(transport: Transport, obj: Object) -> Object:
+async def create(transport: Hand, obj: Object) -> Object:
     """Create one object, and write its status, which a creation drops."""
     kind = KINDS[obj["kind"]]
     obj["apiVersion"] = f"{kind.group}/{kind.version}" if kind.group else kind.version
@@ -94,7 +111,7 @@ async def create(transport: Transport, obj: Object) -> Object:
     return made
 
 
-async def _posted(transport: Transport, path: str, obj: Object) -> Object:
+async def _posted(transport: Hand, path: str, obj: Object) -> Object:
     for _ in range(ATTEMPTS):
         try:
             made: Object = msgspec.json.decode(await transport.send("POST", path, obj, params=_as("controllers")))
@@ -110,7 +127,7 @@ def _as(manager: str) -> tuple[tuple[str, str]]:
     return (("fieldManager", manager),)
 
 
-async def node(transport: Transport, index: int) -> None:
+async def node(transport: Hand, index: int) -> None:
     """A healthy node with 16 cores and 64 GiB; one in a hundred isn't ready, one is cordoned."""
     name, ill = f"node-{index:04}", index % 100 == 7
     labels = {
@@ -132,7 +149,7 @@ async def node(transport: Transport, index: int) -> None:
         "capacity": room,
         "allocatable": {**room, "memory": "64Gi", "cpu": "15800m"},
         "conditions": [
-            {"type": t, "status": s, "reason": r, "lastTransitionTime": _ago(90000), "lastHeartbeatTime": _ago(30)}
+            {"type": t, "status": s, "reason": r, "lastTransitionTime": ago(90000), "lastHeartbeatTime": ago(30)}
             for t, s, r in held
         ],
         "addresses": [{"type": "InternalIP", "address": f"10.{index // 250}.{index % 250}.1"}],
@@ -150,7 +167,7 @@ async def node(transport: Transport, index: int) -> None:
     )
 
 
-async def namespace(transport: Transport, index: int) -> None:
+async def namespace(transport: Hand, index: int) -> None:
     """A namespace with what its controllers put there."""
     name = space(index)
     await create(transport, {"kind": "Namespace", "metadata": {"name": name}})
@@ -169,20 +186,20 @@ def space(index: int) -> str:
     return f"team-{index:03}"
 
 
-async def app(transport: Transport, index: int, size: Size) -> None:
+async def app(transport: Hand, index: int, size: Size, *, count: int = PODS) -> None:
     """A Deployment with its past and present ReplicaSet, its pods, a Service in front of them, and a ConfigMap."""
     fault = FAULTS[index // FAULTY % len(FAULTS)] if index % FAULTY == 3 else ""
     name, ns = f"app-{index:05}", space(index // APPS)
-    await create(transport, {"kind": "ConfigMap", "metadata": _meta(name, ns), "data": {"settings": "x" * 600}})
-    template = _template(name, fault)
-    ready = 0 if fault in ("image", "crash", "oom", "config", "probe", "huge") else PODS
+    await create(transport, {"kind": "ConfigMap", "metadata": meta_of(name, ns), "data": {"settings": "x" * 600}})
+    template = template_of(name, fault)
+    ready = 0 if fault in ("image", "crash", "oom", "config", "probe", "huge") else count
     deployment = await create(
         transport,
         {
             "kind": "Deployment",
-            "metadata": _meta(name, ns, revision=2),
-            "spec": {"replicas": PODS, "selector": {"matchLabels": {"app": name}}, "template": template},
-            "status": _counts(ready) | {"observedGeneration": 1, "updatedReplicas": PODS},
+            "metadata": meta_of(name, ns, revision=2),
+            "spec": {"replicas": count, "selector": {"matchLabels": {"app": name}}, "template": template},
+            "status": _counts(ready, count) | {"observedGeneration": 1, "updatedReplicas": count},
         },
     )
     sets = []
@@ -195,34 +212,35 @@ async def app(transport: Transport, index: int, size: Size) -> None:
         current = revision == 2
         one = {
             "kind": "ReplicaSet",
-            "metadata": _meta(f"{name}-{revision}f9c8b7d5", ns, deployment, revision=revision),
-            "spec": {"replicas": PODS if current else 0, "selector": {"matchLabels": labels}, "template": held},
-            "status": (_counts(ready) if current else {"replicas": 0}) | {"observedGeneration": 1},
+            "metadata": meta_of(f"{name}-{revision}f9c8b7d5", ns, deployment, revision=revision),
+            "spec": {"replicas": count if current else 0, "selector": {"matchLabels": labels}, "template": held},
+            "status": (_counts(ready, count) if current else {"replicas": 0}) | {"observedGeneration": 1},
         }
         sets.append(await create(transport, one))
     port = 8081 if fault == "port" else 8080
     service = {
         "kind": "Service",
-        "metadata": _meta(name, ns),
+        "metadata": meta_of(name, ns),
         "spec": {
             "selector": {"app": name + ("x" if fault == "selector" else "")},
             "ports": [{"port": 80, "targetPort": port, "name": "http"}],
         },
     }
     front = await create(transport, service)
-    pods = [await create(transport, pod(index, i, sets[1], fault, size)) for i in range(PODS)]
+    pods = [await create(transport, pod(index, i, sets[1], fault, size)) for i in range(count)]
     await create(transport, _slice(front, pods, ready=bool(ready) and fault != "selector"))
     if fault:
         await create(transport, _event(pods[0], fault))
 
 
-def _counts(ready: int) -> Object:
-    return {"replicas": PODS, "readyReplicas": ready, "availableReplicas": ready, "fullyLabeledReplicas": PODS} | (
-        {} if ready else {"unavailableReplicas": PODS}
+def _counts(ready: int, count: int) -> Object:
+    return {"replicas": count, "readyReplicas": ready, "availableReplicas": ready, "fullyLabeledReplicas": count} | (
+        {} if ready else {"unavailableReplicas": count}
     )
 
 
-def _meta(name: str, ns: str, owner: Object | None = None, *, revision: int = 0) -> Object:
+def meta_of(name: str, ns: str, owner: Object | None = None, *, revision: int = 0) -> Object:
+    """The metadata of an object, owned by another, of a revision."""
     meta: Object = {
         "name": name,
         "namespace": ns,
@@ -230,16 +248,18 @@ def _meta(name: str, ns: str, owner: Object | None = None, *, revision: int = 0)
         "annotations": {"deployment.kubernetes.io/revision": str(revision)} if revision else {},
     }
     if owner is not None:
-        meta["ownerReferences"] = [_owner(owner)]
+        meta["ownerReferences"] = [owned_by(owner)]
     return meta
 
 
-def _owner(obj: Object) -> Object:
+def owned_by(obj: Object) -> Object:
+    """The owner reference to a controller."""
     keys = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": obj["metadata"]["name"]}
     return {**keys, "uid": obj["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}
 
 
-def _template(name: str, fault: str) -> Object:
+def template_of(name: str, fault: str) -> Object:
+    """The pod template of an application, with a fault."""
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 10, "failureThreshold": 3}
     asked = {"cpu": "200m", "memory": "256Mi"}
     container = {
@@ -279,11 +299,16 @@ def pod(index: int, which: int, owner: Object, fault: str, size: Size) -> Object
     template = msgspec.json.decode(msgspec.json.encode(owner["spec"]["template"]))
     place = (index * PODS + which) * 7919 % size.nodes
     labels = {**template["metadata"]["labels"]}
-    meta = {**_meta(name, ns), "labels": labels, "ownerReferences": [_owner(owner)], "annotations": {"team/owner": ns}}
+    meta = {
+        **meta_of(name, ns),
+        "labels": labels,
+        "ownerReferences": [owned_by(owner)],
+        "annotations": {"team/owner": ns},
+    }
     if fault == "huge":
         told = "0/500 nodes are available: 500 Insufficient cpu. preemption: 0/500 nodes are available."
         why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
-        status: Object = {"phase": "Pending", "conditions": [{**why, "lastTransitionTime": _ago(600)}]}
+        status: Object = {"phase": "Pending", "conditions": [{**why, "lastTransitionTime": ago(600)}]}
         return {"kind": "Pod", "metadata": meta, "spec": template["spec"], "status": status}
     spec = {**template["spec"], "nodeName": f"node-{place:04}"}
     return {"kind": "Pod", "metadata": meta, "spec": spec, "status": pod_status(template["spec"], index, which, fault)}
@@ -291,7 +316,7 @@ def pod(index: int, which: int, owner: Object, fault: str, size: Size) -> Object
 
 def pod_status(spec: Object, index: int, which: int, fault: str = "") -> Object:
     """The status of a placed pod: running and ready, or with its first container at fault."""
-    started, address = _ago(7200), f"10.{index // 250 % 250}.{index % 250}.{which + 2}"
+    started, address = ago(7200), f"10.{index // 250 % 250}.{(index + which // 250) % 250}.{which % 250 + 2}"
     well = {"ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": started}}}
     statuses = []
     for container in spec["containers"]:
@@ -312,14 +337,14 @@ def pod_status(spec: Object, index: int, which: int, fault: str = "") -> Object:
         ("ContainersReady", ready),
     )
     conditions = [
-        {"type": t, "status": s, "lastTransitionTime": _ago(7100), "lastProbeTime": None}
+        {"type": t, "status": s, "lastTransitionTime": ago(7100), "lastProbeTime": None}
         for t, s in (*held, ("PodScheduled", "True"))
     ]
     return {
         "phase": "Pending" if fault in ("image", "config") else "Running",
         "conditions": conditions,
         "containerStatuses": statuses,
-        "startTime": _ago(7210),
+        "startTime": ago(7210),
         "podIP": address,
         "podIPs": [{"ip": address}],
         "hostIP": "10.1.1.1",
@@ -330,7 +355,7 @@ def pod_status(spec: Object, index: int, which: int, fault: str = "") -> Object:
 
 def _state(fault: str, container: Object) -> Object:
     """The status fields of a container that is at fault."""
-    ended = {"startedAt": _ago(100), "finishedAt": _ago(60), "exitCode": 1, "reason": "Error"}
+    ended = {"startedAt": ago(100), "finishedAt": ago(60), "exitCode": 1, "reason": "Error"}
     down = {"ready": False, "started": False, "restartCount": 6}
     back_off = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container=app"}}
     match fault:
@@ -346,8 +371,8 @@ def _state(fault: str, container: Object) -> Object:
             why = {"reason": "CreateContainerConfigError", "message": 'configmap "gone" not found'}
             return {**down, "restartCount": 0, "state": {"waiting": why}}
         case "probe":
-            return {"ready": False, "started": True, "restartCount": 0, "state": {"running": {"startedAt": _ago(7200)}}}
-    return {"ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": _ago(7200)}}}
+            return {"ready": False, "started": True, "restartCount": 0, "state": {"running": {"startedAt": ago(7200)}}}
+    return {"ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": ago(7200)}}}
 
 
 def _slice(service: Object, pods: list[Object], *, ready: bool) -> Object:
@@ -365,7 +390,7 @@ def _slice(service: Object, pods: list[Object], *, ready: bool) -> Object:
     made = {"name": f"{meta['name']}-x7b2k", "namespace": meta["namespace"], "labels": labels}
     ports = [{"name": "http", "port": 8080, "protocol": "TCP"}]
     kind = {"kind": "EndpointSlice", "addressType": "IPv4", "endpoints": endpoints, "ports": ports}
-    return {**kind, "metadata": {**made, "ownerReferences": [_owner(service)]}}
+    return {**kind, "metadata": {**made, "ownerReferences": [owned_by(service)]}}
 
 
 def _event(about: Object, fault: str) -> Object:
@@ -381,11 +406,12 @@ def _event(about: Object, fault: str) -> Object:
         "message": text,
         "type": "Warning",
         "count": 7,
-        "firstTimestamp": _ago(3000),
-        "lastTimestamp": _ago(60),
+        "firstTimestamp": ago(3000),
+        "lastTimestamp": ago(60),
         "source": {"component": "kubelet"},
     }
 
 
-def _ago(seconds: float) -> str:
+def ago(seconds: float) -> str:
+    """A time as the API writes it."""
     return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

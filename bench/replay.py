@@ -17,10 +17,10 @@ import msgspec
 from aiohttp import web
 from fleet import opened
 
-from kubemend.cluster.resource import resource_of
+from kubemend.cluster.resource import Resource, resource_of
 from kubemend.cluster.watch import WireObject
 from kubemend.engine import catalogue
-from kubemend.model.objects import KINDS, Obj
+from kubemend.model.objects import KINDS
 
 VERSION = "1000000"
 """The resource version of every list; recorded ones are far lower."""
@@ -35,15 +35,15 @@ class Recorded(msgspec.Struct, frozen=True):
 _NAMED = msgspec.json.Decoder(WireObject)
 
 
-async def record(kubeconfig: Path, folder: Path) -> dict[str, int]:
-    """Write down every list that a scan reads. Returns the bytes of each."""
+async def record(kubeconfig: Path, folder: Path, resources: Iterable[Resource] | None = None) -> dict[str, int]:
+    """Write down these lists, or every list that a scan reads. Returns the bytes of each."""
     sizes = {}
     async with opened(kubeconfig) as transport:
-        for kind in catalogue.kinds():
-            body = await transport.get(resource_of(kind).collection(), within=300.0)
-            sizes[kind.plural] = len(body)
+        for resource in resources or map(resource_of, catalogue.kinds()):
+            body = await transport.get(resource.collection(), within=300.0)
+            sizes[resource.plural] = len(body)
             items = msgspec.json.decode(body, type=Recorded).items or []
-            (folder / f"items-{kind.plural}.json").write_bytes(msgspec.json.encode(items))
+            (folder / f"items-{resource.plural}.json").write_bytes(msgspec.json.encode(items))
     return sizes
 
 
@@ -53,13 +53,12 @@ def copied(item: bytes, copy: int) -> bytes:
     return re.sub(rb'"uid":"..', b'"uid":"%02x' % (copy + 16), moved)
 
 
-def copies(kind: type[Obj], items: list[msgspec.Raw], count: int) -> Iterable[bytes]:
-    """The objects of one kind, `count` times over; half as many nodes, cluster-wide objects once."""
-    if kind.namespaced or kind.plural in ("namespaces", "nodes"):
-        for copy in range(min(count, 2) if kind.plural == "nodes" else count):
-            yield from (copied(bytes(i), copy) for i in items if b'"team-0' in bytes(i) or kind.plural == "nodes")
-    else:
-        yield from map(bytes, items)
+def copies(plural: str, items: list[msgspec.Raw], count: int) -> Iterable[bytes]:
+    """The objects of one kind, `count` times over; nodes twice at most, and once what is of no part of the fleet."""
+    for copy in range(count):
+        for item in map(bytes, items):
+            if copy == 0 or b'"team-0' in item or (plural == "nodes" and copy == 1):
+                yield copied(item, copy)
 
 
 class Replay:
@@ -71,7 +70,7 @@ class Replay:
             file = folder / f"items-{kind.plural}.json"
             if file.exists():
                 items = msgspec.json.decode(file.read_bytes(), type=list[msgspec.Raw])
-                self._items[kind.plural] = (kind, list(copies(kind, items, count)))
+                self._items[kind.plural] = (kind, list(copies(kind.plural, items, count)))
         self._watchers: dict[str, list[asyncio.Queue[bytes]]] = {plural: [] for plural in self._items}
 
     def app(self) -> web.Application:

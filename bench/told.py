@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -77,7 +76,7 @@ def _processor() -> str:
 
 
 def save(name: str, result: dict[str, Any]) -> None:
-    """Write one benchmark's results, and all results as a page."""
+    """Keep one benchmark's results, print them, and write all results into `docs/results.md`."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
     sys.stdout.write(page(result) + "\n")
@@ -130,6 +129,14 @@ def mib(value: float) -> str:
     return f"{value / 2**20:.0f} MiB"
 
 
-def peak_here() -> int:
-    """This process's peak memory so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def begin_peak() -> None:
+    """Let this process's peak of memory begin anew (proc(5))."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def resident(which: str = "VmRSS") -> int:
+    """This process's memory now, in bytes; or another line of `/proc/self/status`: VmHWM is its peak."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{which}:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit(f"no {which}")

@@ -12,13 +12,13 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 import aiohttp
 import msgspec
+import told
 from fleet import pod_status
 
 from kubemend.cluster.cache import Changes, WatchCache
@@ -171,18 +171,6 @@ async def measure(bench: Bench, rounds: int) -> dict[str, list[Took]]:
     return took
 
 
-def resident() -> int:
-    """This process's memory in bytes."""
-    for line in _status():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("no VmRSS")
-
-
-def _status() -> Iterator[str]:
-    yield from Path("/proc/self/status").read_text().splitlines()
-
-
 def connection(url: str) -> Connection:
     """To the replayed cluster."""
     with NamedTemporaryFile("w", suffix=".yaml") as file:
@@ -197,15 +185,15 @@ async def main(url: str, rounds: int) -> Object:
     async with connection(url).open() as transport, aiohttp.ClientSession() as session:
         reader = Reader(transport)
         gc.collect()
-        before, began = resident(), time.perf_counter()
+        before, began = told.resident(), time.perf_counter()
         async with WatchCache(reader, kinds) as cache:
             bench = Bench(url, cache, session)
             await cache.synced()
             synced = time.perf_counter() - began
             gc.collect()
-            held = resident() - before
+            held = told.resident() - before
             first = await bench.begin()
-            judged = resident() - before
+            judged = told.resident() - before
             gc.freeze()
             took = await measure(bench, rounds)
             bench.check()

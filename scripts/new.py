@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script, not a package
-"""Starts a rule or a strategy: a file that already works, and its cases. No existing file is touched.
+"""Starts a rule, a strategy or a tool: a file that already works, and its cases. No existing file is touched.
 
 What is written is a tiny true unit that passes the contract tests of its kind. Its author changes the condition, the
 page and the cases; at no moment is the tree broken.
@@ -113,6 +113,57 @@ def $function(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     )
 ''')
 
+TOOL = Template('''"""Tool: say in three words what it shows."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from kubemend.model.access import Access, Risk
+from kubemend.model.objects import Pod
+from kubemend.model.tool import tool
+from kubemend.tools.look import Look
+from kubemend.tools.page import Page, page
+from kubemend.tools.words import After, Limit, Scope
+
+
+class Row(Struct, frozen=True):
+    """Say what one row is."""
+
+    name: str
+    namespace: str
+    phase: str
+
+
+@tool(risk=Risk.READ, needs={Access("list", "pods")}, examples=({"namespace": "shop"},))
+async def $name(
+    cluster: Look, *, namespace: Scope = None, limit: Limit = 50, continue_: After = ""
+) -> Page[Row]:
+    """Say in one sentence what it answers.
+
+    Say when to use it, and what to ask next.
+    """
+    return page(await cluster.list(Pod, namespace), _row, limit=limit, after=continue_)
+
+
+def _row(pod: Pod) -> Row:
+    return Row(pod.name, pod.namespace, pod.status.phase)
+''')
+
+TOOL_TEST = Template('''"""What `$name` answers."""
+
+from __future__ import annotations
+
+from tools_world import Everything
+
+
+async def test_it_answers_what_is_there(everything: Everything) -> None:
+    answer = await everything.gateway.call("$name", {"namespace": "shop"}, actor="test")
+    assert answer.ok, answer.error
+    assert {row["namespace"] for row in answer.data} == {"shop"}
+''')
+SNAKE = re.compile(r"[a-z]+(_[a-z0-9]+)*")
+
 
 class Refused(Exception):
     """The unit can't be started under this name or code; the message says what to ask for instead."""
@@ -162,6 +213,23 @@ def strategy(name: str, code: str, root: Path = ROOT) -> dict[Path, str]:
         root / "src" / "kubemend" / "remedies" / f"{values['function']}.py": STRATEGY.substitute(values),
         cases / "plans-example.yaml": f"{_yaml(plans)}---\n{world.read_text(encoding='utf-8').partition('---')[2][1:]}",
         cases / "declines-gone.yaml": _yaml(declines),
+    }
+
+
+def tool(name: str, code: str = "", root: Path = ROOT) -> dict[Path, str]:
+    """The files of a new tool. `name`: MODULE/snake_name (`resources/list_kubernetes_leases`)."""
+    tools = root / "src" / "kubemend" / "tools"
+    modules = sorted(p.parent.name for p in tools.glob("*/__init__.py"))
+    module, _, called = name.partition("/")
+    if module not in modules or not SNAKE.fullmatch(called):
+        raise Refused(f"NAME is MODULE/snake_name, with a module out of {', '.join(modules)}; got {name!r}")
+    if code:
+        raise Refused("a tool has no code")
+    if taken := [p for p in tools.glob(f"*/{called}.py") if p.parent.name != module]:
+        raise Refused(f"{taken[0].parent.name} has a tool of that name")
+    return {
+        tools / module / f"{called}.py": TOOL.substitute(name=called),
+        root / "tests" / "tools" / f"test_tools_{called}.py": TOOL_TEST.substitute(name=called),
     }
 
 
@@ -224,8 +292,8 @@ def _yaml(document: Mapping[str, object]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Start a unit and print its files; exit status 2 with the reason when it can't be."""
-    units = {"rule": rule, "strategy": strategy}
-    parser = argparse.ArgumentParser(description="Start a rule or a strategy.")
+    units = {"rule": rule, "strategy": strategy, "tool": tool}
+    parser = argparse.ArgumentParser(description="Start a rule, a strategy or a tool.")
     parser.add_argument("unit", choices=sorted(units))
     parser.add_argument("name")
     parser.add_argument("code", nargs="?", default="")

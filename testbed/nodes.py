@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from testbed import metrics
 from testbed.client import ClientApi
 from testbed.logs import serving
 from testbed.volumes import provision
@@ -50,10 +51,11 @@ class NodesApi(ClientApi):
 
 
 @asynccontextmanager
-async def running(kubeconfig: Path, names: Sequence[str], *, pace: float) -> AsyncIterator[None]:
+async def running(kubeconfig: Path, names: Sequence[str], *, pace: float, metered: bool = False) -> AsyncIterator[None]:
     """Run stand-ins of these names; they are registered and ready when the block begins, and silent at its end.
 
-    pace: real seconds per second of Kubernetes. The control plane's `pki` folder is expected beside the kubeconfig.
+    pace: real seconds per second of Kubernetes. metered: whether the cluster has metrics.k8s.io, too. The control
+    plane's `pki` folder is expected beside the kubeconfig.
     """
     logs: Logs = {}
     usage: Usage = {}
@@ -61,6 +63,8 @@ async def running(kubeconfig: Path, names: Sequence[str], *, pace: float) -> Asy
         port = await stack.enter_async_context(serving(logs, kubeconfig.parent / "pki"))
         transport = await stack.enter_async_context(connect(kubeconfig=str(kubeconfig)).open())
         api = NodesApi(transport, port)
+        if metered:
+            await stack.enter_async_context(metrics.serving(transport, usage, kubeconfig.parent / "pki"))
         provisioner = asyncio.create_task(provision(api), name="provisioner")
         stack.push_async_callback(_end, provisioner)
         for name in names:
@@ -96,10 +100,10 @@ def stop_signal() -> asyncio.Event:
     return told
 
 
-async def run(kubeconfig: Path, names: Sequence[str], pace: float) -> None:
+async def run(kubeconfig: Path, names: Sequence[str], pace: float, *, metered: bool) -> None:
     """Run nodes until told to stop."""
     told = stop_signal()
-    async with running(kubeconfig, names, pace=pace):
+    async with running(kubeconfig, names, pace=pace, metered=metered):
         print(json.dumps({"nodes": list(names)}), flush=True)
         await told.wait()
 
@@ -110,11 +114,13 @@ def main() -> int:
     parser.add_argument("--kubeconfig", type=Path, required=True, help="of the control plane: DIR/nodes.kubeconfig")
     parser.add_argument("--nodes", type=int, default=3, help="how many")
     parser.add_argument("--pace", type=float, default=1.0, help="real seconds per second of a node's time")
+    parser.add_argument("--metered", action="store_true", help="serve metrics.k8s.io of what their pods use")
+    parser.add_argument("--prefix", default="node", help="what their names begin with")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    names = [f"node-{number}" for number in range(1, asked.nodes + 1)]
+    names = [f"{asked.prefix}-{number}" for number in range(1, asked.nodes + 1)]
     try:
-        asyncio.run(run(asked.kubeconfig, names, asked.pace))
+        asyncio.run(run(asked.kubeconfig, names, asked.pace, metered=asked.metered))
     except KubemendError as error:
         print(f"nodes: {error.message}" + (f" ({error.where})" if error.where else ""), file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
     from cyclopts import App
 
     from kubemend.cluster.connection import Connection
+    from kubemend.cluster.prometheus import Prometheus
     from kubemend.cluster.reader import Reader
+    from kubemend.cluster.transport import Transport
+    from kubemend.engine.gateway import Gateway
+    from kubemend.engine.mender import Mender
     from kubemend.engine.policy import Policy
     from kubemend.lab.cluster import PracticeCluster
     from kubemend.lab.hand import Hand
     from kubemend.lab.scenarios import Cast
+    from kubemend.model.tool import Tool
     from kubemend.store.budget import Limits
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
     from kubemend.surfaces.cli.wiring import Bench, Exercise, Practice, Seat, Tell
+    from kubemend.tools.look import Place as GatewayPlace
 
 # Imports below are made where they are needed: a command pays for the rooms it uses, and `--help` for none.
 # ruff: noqa: PLC0415
@@ -108,6 +114,57 @@ class Rooms:
             mender = Mender(cluster=cluster, policy=policy, ledger=ledger, sight=sight, guard=guard)
             yield Bench(Seat(reader, connection.name, connection.server, connection.namespace), mender)
 
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool that a door may offer: ours, and those in people's own files. What is odd there goes to stderr."""
+        from kubemend.engine import catalogue
+        from kubemend.tools.custom import configured
+
+        custom = configured(catalogue.tools())
+        for warning in custom.warnings:
+            sys.stderr.write(f"warning: {warning}\n")
+        return {**catalogue.tools(), **custom.tools}
+
+    @asynccontextmanager
+    async def gateway(self, access: Access, tools: Mapping[str, Tool] | None = None) -> AsyncIterator[Gateway]:
+        """The one door for tool calls on a cluster. What diagnoses and writes need is opened by the first that does."""
+        from kubemend.cluster.reader import Reader
+        from kubemend.engine.gateway import Gateway
+        from kubemend.engine.library import Library
+        from kubemend.surfaces.cli.options import ToolAccess
+        from kubemend.tools import pricefile
+        from kubemend.tools.look import untold
+
+        @asynccontextmanager
+        async def mending(tell: Callable[[str], None] = untold) -> AsyncIterator[Mender]:
+            async with self.bench(access, scope=None, tell=lambda _repair, text: tell(text)) as bench:
+                yield bench.mender
+
+        connection = _connection(access)
+        prices = pricefile.configured(access.prices if isinstance(access, ToolAccess) else None)
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(connection.open())
+            reader, asked = Reader(transport), _prometheus_of(access)
+            ledger = await stack.enter_async_context(self.ledger(access.store))
+            cluster = await identity(reader, connection.server)
+            gateway = Gateway(
+                self.tools() if tools is None else tools,
+                reader=reader,
+                place=_place(access, connection),
+                cluster=cluster,
+                records=ledger.audit,
+                mending=mending,
+                library=Library(ledger, cluster),
+                namespace=access.scope,
+                prometheus=await _prometheus(asked, transport, reader, stack),
+                memory=ledger.usage(cluster),
+                prices=prices,
+            )
+            stack.push_async_callback(gateway.settled)
+            if "://" not in asked:
+                # One in the cluster may not be there, or may not be found.
+                await stack.enter_async_context(_observing(gateway))
+            yield gateway
+
     @asynccontextmanager
     async def practice(self, *, nodes: int, pace: float, kubeconfig: Path | None = None) -> AsyncIterator[Practice]:
         """A practice cluster in this process, with its kubeconfig in a file that goes when it goes."""
@@ -142,6 +199,45 @@ class Rooms:
             yield ledger
 
 
+OBSERVE_S = 300.0
+"""How often a gateway that stays open notes what pods use, where no URL of a Prometheus was given."""
+
+
+@asynccontextmanager
+async def _observing(gateway: Gateway) -> AsyncIterator[None]:
+    import asyncio
+    from contextlib import suppress
+
+    looking = asyncio.create_task(gateway.observe(OBSERVE_S))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+def _prometheus_of(access: Access) -> str:
+    """What was said of Prometheus, by option or environment; "" for nothing."""
+    from kubemend.surfaces.cli.options import ToolAccess
+
+    given = access.prometheus_url if isinstance(access, ToolAccess) else None
+    return given or os.environ.get("KUBEMEND_PROMETHEUS_URL", "")
+
+
+async def _prometheus(asked: str, transport: Transport, reader: Reader, stack: AsyncExitStack) -> Prometheus | None:
+    """The Prometheus that was named, or is to be looked for in the cluster."""
+    if not asked:
+        return None
+    if "://" in asked:
+        from kubemend.cluster.prometheus import open_prometheus
+
+        return await stack.enter_async_context(open_prometheus(asked))
+    from kubemend.cluster.monitoring import in_cluster, named
+
+    return in_cluster(transport, reader, named(asked))
+
+
 def _write_private(path: Path, text: str) -> None:
     """A new or emptied file that only its owner may read: it holds a token. InvalidInput when that can't be."""
     from kubemend.model.errors import InvalidInput
@@ -157,7 +253,7 @@ def _write_private(path: Path, text: str) -> None:
 def _connection(place: Place) -> Connection:
     from kubemend.cluster.connection import connect
 
-    return connect(kubeconfig=place.kubeconfig, context=place.context, namespace=place.namespace)
+    return connect(kubeconfig=place.given or place.kubeconfig, context=place.context, namespace=place.namespace)
 
 
 def _policy(access: Access, limits: Limits | None) -> Policy:
@@ -166,6 +262,19 @@ def _policy(access: Access, limits: Limits | None) -> Policy:
 
     mode = Mode.ALLOW_CHANGES if access.allow_changes else Mode.READ_ONLY
     return Policy(mode=Mode.AUTO_FIX if access.auto_fix else mode, limits=limits or Limits())
+
+
+def _place(access: Access, connection: Connection) -> GatewayPlace:
+    from kubemend.cluster.connection import kubeconfig_of
+    from kubemend.tools.look import ContextRow
+    from kubemend.tools.look import Place as GatewayPlace
+
+    known = kubeconfig_of(access.given or access.kubeconfig).contexts
+    rows = (
+        ContextRow(name, c.cluster, c.user, c.namespace or "default", name == connection.name)
+        for name, c in sorted(known.items())
+    )
+    return GatewayPlace(connection.name, connection.server, connection.namespace, tuple(rows))
 
 
 async def _reach(reader: Reader, namespace: str) -> str | None:

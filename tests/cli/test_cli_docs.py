@@ -18,7 +18,7 @@ def generate(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("docs_generate", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "REFERENCE", tmp_path / "reference")
+    monkeypatch.setattr(module, "DOCS", tmp_path)
     return module
 
 
@@ -26,14 +26,14 @@ def test_pages_are_stale_until_written_and_again_after_an_edit(generate):
     assert generate.main(["--check"]) == 1
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
-    page = generate.REFERENCE / "rules.md"
+    page = generate.DOCS / "reference" / "rules.md"
     page.write_text(page.read_text() + "one more word\n")
     assert generate.main(["--check"]) == 1
 
 
 def test_every_rule_strategy_command_and_exit_status_has_its_place(generate):
     generate.main([])
-    pages = {p.name: p.read_text() for p in generate.REFERENCE.iterdir()}
+    pages = {p.name: p.read_text() for p in (generate.DOCS / "reference").iterdir()}
     for rule in catalogue.rules():
         assert f"## {rule.code} {rule.id}" in pages["rules.md"]
     for strategy in catalogue.strategies():
@@ -47,10 +47,26 @@ def test_every_rule_strategy_command_and_exit_status_has_its_place(generate):
 def test_links_between_pages_lead_somewhere(generate):
     generate.main([])
     for name in ("rules.md", "strategies.md"):
-        text = (generate.REFERENCE / name).read_text()
+        text = (generate.DOCS / "reference" / name).read_text()
         for link in text.split("](")[1:]:
             page, _, anchor = link.partition(")")[0].partition("#")
-            headings = (generate.REFERENCE / (page or name)).read_text()
+            headings = (generate.DOCS / "reference" / (page or name)).read_text()
             assert anchor in {
                 h.removeprefix("## ").lower().replace(" ", "-") for h in headings.splitlines() if h.startswith("## ")
             }
+
+
+def test_every_tool_has_its_chapter_with_rights_parameters_answers_and_an_example(generate):
+    generate.main([])
+    folder = generate.DOCS / "tools"
+    index = (folder / "README.md").read_text()
+    for tool in catalogue.tools().values():
+        assert f"[{tool.name}]({tool.module}.md#{tool.name})" in index
+        page = (folder / f"{tool.module}.md").read_text()
+        chapter = page.partition(f"## {tool.name}\n")[2].partition("\n## ")[0]
+        assert tool.summary in chapter
+        assert f"kubemend tools run {tool.name}" in chapter
+        for name in tool.schema["properties"]:
+            assert f"| `{name}`" in chapter
+        for access in tool.needs:
+            assert f"`{access.verb} {access.resource}" in chapter

@@ -4,9 +4,10 @@ import pytest
 import yaml
 
 from kubemend.engine import catalogue
-from kubemend.model.access import Access
+from kubemend.model.access import Access, Risk
 from kubemend.surfaces.cli.manifests import manifests
 
+RBAC, RBAC_WIDE = "rbac.authorization.k8s.io", "clusterroles"
 SOME = {
     Access("list", "pods"),
     Access("patch", "deployments", "apps"),
@@ -42,6 +43,22 @@ def test_a_viewer_may_read_what_the_rules_read_and_nothing_else(cli, namespace):
 @pytest.mark.parametrize("namespace", [(), ("-n", "shop")])
 def test_a_fixer_may_also_write_what_the_strategies_declare(cli, namespace):
     assert _granted(_printed(cli, "fixer", *namespace)) == catalogue.reads() | catalogue.writes()
+
+
+@pytest.mark.parametrize("risk", ["read", "high"])
+def test_who_calls_tools_may_do_what_they_declare_but_read_secrets(cli, risk):
+    needed = {a for t in catalogue.tools().values() if t.risk <= Risk[risk.upper()] for a in t.needs}
+    granted = _granted(_printed(cli, "tools", "--max-risk", risk))
+    assert granted == catalogue.reads() | {a for a in needed if a.resource != "secrets"}
+    changing = {a for a in granted if a.verb not in ("get", "list", "watch")}
+    assert bool(changing) is (risk == "high")
+
+
+def test_what_has_no_namespace_is_told_by_its_kind_or_what_it_is_about(cli):
+    documents = _printed(cli, "tools", "-n", "shop")
+    narrow, wide = _granted(documents, ("Role",)), _granted(documents, ("ClusterRole",))
+    assert {Access("list", "nodes", "metrics.k8s.io"), Access("list", RBAC_WIDE, RBAC)} <= wide
+    assert {Access("list", "pods", "metrics.k8s.io"), Access("list", "roles", RBAC)} <= narrow
 
 
 def test_nobody_gets_secrets_wildcards_or_roles(cli):

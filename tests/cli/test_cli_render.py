@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from kubemend.engine.views import Remedy, Scan, of_scan
 from kubemend.model.finding import Cite, Diagnosis, Finding, NotJudged, Report, Severity
 from kubemend.model.ref import Ref
 from kubemend.surfaces.cli import output
@@ -14,7 +15,6 @@ from kubemend.surfaces.cli.render.junit import junit
 from kubemend.surfaces.cli.render.prometheus import prometheus
 from kubemend.surfaces.cli.render.sarif import sarif
 from kubemend.surfaces.cli.render.scan import scanned
-from kubemend.surfaces.cli.views import Remedy, Scan, of_scan
 from kubemend.surfaces.cli.words import ago, line, plain, quoted
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

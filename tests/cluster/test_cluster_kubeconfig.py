@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from kubemend.cluster.connection import connect
 from kubemend.cluster.errors import ConfigError
-from kubemend.cluster.kubeconfig import data_or_file, load
+from kubemend.cluster.kubeconfig import data_or_file, given, load
 
 FIRST = """
 current-context: one
@@ -152,3 +155,47 @@ def test_data_that_can_not_be_had_is_said(tmp_path: Path):
         data_or_file("%%%", "", "the CA")
     with pytest.raises(ConfigError, match="the CA cannot be read"):
         data_or_file("", str(tmp_path / "absent"), "the CA")
+
+
+GIVEN = """
+current-context: a
+contexts: [{name: a, context: {cluster: c, user: u, namespace: shop}}]
+clusters: [{name: c, cluster: {server: "https://10.0.0.1:6443", certificate-authority-data: Y2E=}}]
+users: [{name: u, user: {token: abc}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [GIVEN, GIVEN.strip().replace("\n", "\\n"), json.dumps(yaml.safe_load(GIVEN))],
+    ids=["plain", "escaped", "JSON"],
+)
+def test_a_kubeconfig_may_be_given_as_text(text: str):
+    found = connect(kubeconfig=given(text))
+    assert (found.name, found.server, found.namespace) == ("a", "https://10.0.0.1:6443", "shop")
+    assert found.selected.user.token == "abc"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "certificate-authority-data: Y2E=",
+            "certificate-authority: /etc/ssl/ca.pem",
+            "cluster c: certificate-authority",
+        ),
+        ("token: abc", "tokenFile: /etc/shadow", "user u: tokenFile"),
+        ("token: abc", "client-certificate: /a, client-key: /b", "user u: client-certificate, user u: client-key"),
+        ("token: abc", "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh}", "user u: exec"),
+        ("token: abc", "auth-provider: {name: gcp, config: {cmd-path: /bin/sh}}", "user u: auth-provider"),
+        (
+            "token: abc",
+            "auth-provider: {name: oidc, config: {idp-certificate-authority: /etc/shadow}}",
+            "user u: auth-provider",
+        ),
+    ],
+)
+def test_a_kubeconfig_given_as_text_reads_no_file_and_runs_no_program_of_ours(old: str, new: str, says: str):
+    with pytest.raises(ConfigError, match=says) as refused:
+        given(GIVEN.replace(old, new))
+    assert refused.value.code == "kubeconfig-unsafe"

@@ -1,4 +1,4 @@
-"""`make new-rule` and `make new-strategy`: what they write keeps the promises of its kind from the first minute."""
+"""`make new-rule`, `new-strategy`, `new-tool`: what they write keeps the promises of its kind from the first minute."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from kubemend.model.finding import Diagnosis
 from kubemend.model.plan import Declined, Plan
 from kubemend.model.rule import Rule
 from kubemend.model.strategy import Strategy
+from kubemend.model.tool import Tool
 from worlds import World, world
 
 
 def unit(files: dict[Path, str], mark: str) -> Any:
     """The unit in the one Python file of these, as the catalogue would find it."""
-    [source] = [text for path, text in files.items() if path.suffix == ".py"]
+    [source] = [text for path, text in files.items() if path.suffix == ".py" and "src" in path.parts]
     module = ModuleType("unit")
     exec(source, vars(module))  # the generated source is what is tested
     [found] = [getattr(v, mark) for v in vars(module).values() if hasattr(v, mark)]
@@ -54,6 +55,31 @@ def test_a_new_strategy_plans_in_a_world_of_its_rule_and_declines_when_the_targe
     assert {str(c.target): c.body for c in plan.changes} == plans.expect["patches"]
     assert isinstance(refusal := made.plan(Diagnosis(root=finding), declines.snapshot), Declined)
     assert declines.expect["why"] in refusal.why
+
+
+def test_a_new_tool_declares_what_a_tool_has_to_and_says_what_to_write_where() -> None:
+    files = new.tool("resources/zz_strange_list")
+    made: Tool = unit(files, "__tool__")
+    assert made.name == "zz_strange_list"
+    assert made.summary.endswith(".")
+    assert all(p["description"] for p in made.schema["properties"].values())
+    assert set(made.examples[0]) <= set(made.schema["properties"])
+    [test] = [text for path, text in files.items() if path.name == "test_tools_zz_strange_list.py"]
+    compile(test, "test", "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nowhere/list_things", "a module out of"),
+        ("list_things", "NAME is MODULE/snake_name"),
+        ("resources/List-Things", "NAME is MODULE/snake_name"),
+        ("cluster/list_kubernetes_pods", "resources has a tool of that name"),
+    ],
+)
+def test_a_tool_that_cannot_be_is_refused_with_the_reason(name: str, why: str) -> None:
+    with pytest.raises(new.Refused, match=why):
+        new.tool(name)
 
 
 @pytest.fixture

@@ -119,7 +119,9 @@ class FakeCluster:
         body = {"spec": {"replicas": replicas}}
         return await self.patch(ref, body, kind="merge", uid=uid, resource_version=resource_version, dry_run=dry_run)
 
-    async def delete(self, ref: Ref, *, uid: str, resource_version: str = "", dry_run: bool = False) -> Object:
+    async def delete(
+        self, ref: Ref, *, uid: str, resource_version: str = "", grace: int | None = None, dry_run: bool = False
+    ) -> Object:
         self._admit("delete")
         self._check(ref, uid, resource_version)
         if not dry_run:

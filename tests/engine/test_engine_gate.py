@@ -34,8 +34,9 @@ from kubemend.model.repair import State
 from kubemend.store import repairs as repairs_module
 from kubemend.store.budget import Limits
 from kubemend.store.ledger import Ledger, open_ledger
+from share import ALL
 
-CASES = 10_000
+CASES = 10_000 if ALL else 4_000
 SHARES = 2
 IN_MEMORY = next((d for d in ("/dev/shm",) if Path(d).is_dir()), None)
 """The ledger's every commit is synced; on a disk that alone would take most of the time."""

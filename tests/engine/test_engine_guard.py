@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from engine_fakes import FakeCluster, deployment, node
 
-from kubemend.cluster.errors import OutcomeUnknown, Unreachable
+from kubemend.cluster.errors import OutcomeUnknown, TooManyRequests, Unreachable
+from kubemend.cluster.resource import Resource
 from kubemend.engine.guard.errors import Stopped
 from kubemend.engine.guard.hands import MARK, Hands
 from kubemend.engine.guard.machine import Guard
@@ -18,7 +19,7 @@ from kubemend.kube.patch import merge
 from kubemend.model.access import Risk
 from kubemend.model.finding import Severity
 from kubemend.model.objects import Service
-from kubemend.model.plan import Create, Delete, Patch, Plan, Scale, Verify
+from kubemend.model.plan import Create, Delete, Evict, Patch, Plan, Scale, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
 from kubemend.model.rule import Rule, rule
@@ -326,3 +327,92 @@ async def test_a_repair_is_not_proven_while_its_fault_can_not_be_looked_for(ledg
     repair = await carried_out(guard, plan_of(raise_limit()))
     assert repair.state is State.ROLLED_BACK
     assert "whether KM101 is gone can't be judged now" in repair.why
+
+
+class Budgeted(FakeCluster):
+    """A disruption budget refuses this many evictions before it lets one go; dry runs pass."""
+
+    refusals: int = 2
+
+    async def evict(self, ref, *, uid, resource_version="", dry_run=False):
+        if not dry_run and self.refusals > 0:
+            self.refusals -= 1
+            raise TooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", status=429)
+        return await super().evict(ref, uid=uid, resource_version=resource_version, dry_run=dry_run)
+
+
+POD = Ref("Pod", "shop", "web-1")
+
+
+def budgeted() -> Budgeted:
+    made = Budgeted()
+    metadata = {"name": "web-1", "namespace": "shop", "uid": "uid-web-1", "ownerReferences": []}
+    for obj in (node(), deployment(), {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}}):
+        made.put(obj)
+    return made
+
+
+async def test_an_eviction_that_a_budget_holds_back_is_said_again_as_long_as_its_patience_lasts(ledger):
+    cluster = budgeted()
+    evict = Evict(target=POD, uid="uid-web-1", patience_s=60.0)
+    repair = await carried_out(guard_of(cluster, ledger), plan_of(evict))
+    assert (repair.state, cluster.writes) == (State.SUCCEEDED, [("delete", POD)])
+    # Each time it is said, it is announced before.
+    assert (await story(ledger, repair)).count("intent") == 3
+
+
+@pytest.mark.parametrize(("patience", "refusals"), [(0.0, 1), (0.01, 10**6)])
+async def test_without_patience_or_when_it_is_over_nothing_is_changed(ledger, patience: float, refusals: int):
+    cluster = budgeted()
+    cluster.refusals = refusals
+    repair = await carried_out(
+        guard_of(cluster, ledger), plan_of(Evict(target=POD, uid="uid-web-1", patience_s=patience))
+    )
+    assert (repair.state, cluster.writes) == (State.FAILED, [])
+    assert "disruption budget" in repair.why
+
+
+async def test_a_finished_pod_that_was_deleted_is_not_run_again(ledger, cluster):
+    """Neither by an undo, which is refused, nor when the repair is taken back by itself."""
+    failed = {"name": "old", "namespace": "shop", "uid": "uid-old"}
+    cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": failed, "spec": {}, "status": {"phase": "Failed"}})
+    gone = Delete(target=Ref("Pod", "shop", "old"), uid="uid-old", grace=0)
+    guard = guard_of(cluster, ledger, Mode.ALLOW_CHANGES)
+    repair = await guard.propose(plan_of(gone), incident="i1", actor="t")
+    await guard.approve(repair, plan_hash=repair.plan.hash, actor="ann")
+    repair = await guard.carry_out(repair, actor="ann")
+    assert repair.state is State.SUCCEEDED
+    with pytest.raises(Stopped) as refused:
+        await guard.undo(repair, actor="ann")
+    assert refused.value.code == "not-undoable"
+    cluster.never_ready = True
+    cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": failed, "spec": {}, "status": {"phase": "Failed"}})
+    again = await guard.propose(plan_of(gone, raise_limit()), incident="i1", actor="t")
+    await guard.approve(again, plan_hash=again.plan.hash, actor="ann")
+    ended = await guard.carry_out(again, actor="ann")
+    assert ended.state is State.ROLLED_BACK
+    assert Ref("Pod", "shop", "old") not in cluster.objects
+
+
+async def test_what_is_not_watched_is_proven_by_the_servers_answer(ledger, cluster):
+    """A kind that the sight never lists can't arrive in it; waiting for that would take every such change back."""
+    ref = Ref("Widget", "shop", "w", "example.com")
+
+    class Blind(FakeCluster):
+        def snapshot(self):
+            return FakeCluster({r: o for r, o in self.objects.items() if r.kind != "Widget"}).snapshot()
+
+        async def locate(self, _ref):
+            return Resource("Widget", "widgets", "example.com")
+
+    blind = Blind()
+    for obj in (node(), deployment()):
+        blind.put(obj)
+    blind.put({"apiVersion": "example.com/v1", "kind": "Widget",
+               "metadata": {"name": "w", "namespace": "shop", "uid": "uid-w"}, "spec": {"size": 1}})  # fmt: skip
+    change = Patch(target=ref, uid="uid-w", body={"spec": {"size": 2}}, kind="merge")
+    guard = guard_of(blind, ledger)
+    repair = await carried_out(guard, plan_of(change, target=ref, verify=Verify(healthy=(), within_s=0, steady_s=0)))
+    assert (repair.state, blind.objects[ref]["spec"]) == (State.SUCCEEDED, {"size": 2})
+    assert (await guard.undo(repair, actor="ann")).state is State.ROLLED_BACK
+    assert blind.objects[ref]["spec"] == {"size": 1}

@@ -68,7 +68,7 @@ async def test_a_deletion_that_hangs_is_not_called_nothing(ledger, cluster, monk
     """Accepted, but held by a finalizer: the object will go, and a person must know."""
 
     class Held(FakeCluster):
-        async def delete(self, ref, *, uid, resource_version="", dry_run=False):
+        async def delete(self, ref, *, uid, resource_version="", grace=None, dry_run=False):
             return {}
 
     held = Held()

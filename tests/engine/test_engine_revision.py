@@ -13,16 +13,17 @@ from engine_fakes import FakeCluster, deployment, node
 from kubemend.cluster.errors import NotFound
 from kubemend.engine.guard.hands import Hands, permissions
 from kubemend.engine.guard.machine import Guard
-from kubemend.engine.guard.revision import NotItsRevision, privileges, resolved
+from kubemend.engine.guard.revision import NotItsRevision, resolved
 from kubemend.engine.policy import Mode, Policy
+from kubemend.engine.preview import as_files, headline, previews
 from kubemend.kube.patch import merge, strategic
+from kubemend.kube.privileges import privileges
 from kubemend.model.access import Access, Risk
 from kubemend.model.plan import Plan, RollBack, Scale, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
 from kubemend.store.budget import Limits
 from kubemend.store.ledger import open_ledger
-from kubemend.surfaces.cli.preview import as_files, headline, previews
 
 WEB = Ref("Deployment", "shop", "web", "apps")
 OLD = Ref("ReplicaSet", "shop", "web-1", "apps")
@@ -261,3 +262,33 @@ async def test_the_patch_file_of_a_rollback_makes_the_same_template_of_a_manifes
     assert (document["kind"], document["metadata"]) == ("Deployment", {"name": "web", "namespace": "shop"})
     made = strategic(await cluster.get(WEB), {"spec": document["spec"]}, kind="Deployment")
     assert without_nulls(made["spec"]["template"]) == without_nulls(GOOD)
+
+
+SET = Ref("StatefulSet", "shop", "web", "apps")
+KEPT = Ref("ControllerRevision", "shop", "web-aa", "apps")
+
+
+def kept(data: Any) -> FakeCluster:
+    """A StatefulSet of the bad template whose controller keeps this beside it."""
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "uid-web", "controller": True}
+    meta = {"name": "web-aa", "namespace": "shop", "uid": "uid-aa", "ownerReferences": [owner]}
+    made = FakeCluster()
+    made.put({"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": meta, "revision": 1, "data": data})
+    return made
+
+
+async def test_a_stateful_set_gets_the_template_of_its_controller_revision_whole():
+    change = RollBack(target=SET, uid="uid-web", revision=KEPT, revision_uid="uid-aa")
+    before = {"metadata": {"uid": "uid-web"}, "spec": {"replicas": 2, "template": copy.deepcopy(BAD)}}
+    made = await resolved(change, before, kept({"spec": {"template": {**GOOD, "$patch": "replace"}}}))
+    assert made.kind == "merge"
+    after = merge(copy.deepcopy(before), made.body)
+    assert without_nulls(after["spec"]) == without_nulls({"replicas": 2, "template": GOOD})
+    assert Access("get", "controllerrevisions", "apps") in permissions(change)
+
+
+@pytest.mark.parametrize("data", [None, {}, {"spec": "other"}, {"spec": {"template": None}}])
+async def test_a_controller_revision_without_a_template_is_refused(data: Any):
+    change = RollBack(target=SET, uid="uid-web", revision=KEPT, revision_uid="uid-aa")
+    with pytest.raises(NotItsRevision, match="holds no pod template"):
+        await resolved(change, {"metadata": {}, "spec": {"template": BAD}}, kept(data))

@@ -13,7 +13,8 @@ from engine_changes import Cluster, drops, firing, happenings, later, pair
 from kubemend.engine.catalogue import rules
 from kubemend.engine.judge import judge
 from kubemend.engine.standing import Standing
-from kubemend.engine.tracking import Tracked
+from kubemend.engine.tracking import Ground, Tracked
+from kubemend.model.objects import CronJob, Deployment
 from kubemend.model.rule import Rule
 from worlds import world
 
@@ -174,3 +175,39 @@ def test_a_pod_that_only_another_namespaces_pods_keep_from_a_cordoned_node_is_ju
     cordoned = SHUNNED.replace("status: {allocatable", "spec: {unschedulable: true}\nstatus: {allocatable", 1)
     report = exactly().look(world(cordoned).snapshot)
     assert [d.root.code for d in report.diagnoses] == ["KM204"]
+
+
+FAMILIES = """
+kind: Deployment
+metadata: {name: web, namespace: one}
+---
+kind: ReplicaSet
+metadata: {name: web-1, namespace: one, ownerReferences: [{kind: Deployment, name: web}]}
+---
+kind: Pod
+metadata: {name: web-1-x, namespace: one, ownerReferences: [{kind: ReplicaSet, name: web-1}]}
+---
+kind: CronJob
+metadata: {name: nightly, namespace: one}
+---
+kind: Job
+metadata: {name: nightly-1, namespace: one, ownerReferences: [{kind: CronJob, name: nightly}]}
+---
+kind: Pod
+metadata: {name: nightly-1-x, namespace: one, ownerReferences: [{kind: Job, name: nightly-1}]}
+---
+kind: Pod
+metadata: {name: alone, namespace: one}
+"""
+
+
+@pytest.mark.parametrize("space", ["one", None])
+def test_what_is_tracked_shows_families_as_a_snapshot_does(space: str | None):
+    snapshot = world(FAMILIES).snapshot
+    ground = Ground(snapshot.objects)
+    for obj in (o for held in snapshot.objects.values() for o in held.values()):
+        view = Tracked(snapshot, ground, ground, space, {})
+        assert view.pods(obj) == snapshot.pods(obj)
+        assert (view.owner(obj), view.top(obj)) == (snapshot.owner(obj), snapshot.top(obj))
+    assert [p.name for p in snapshot.pods(snapshot.all(Deployment)[0])] == ["web-1-x"]
+    assert [p.name for p in snapshot.pods(snapshot.all(CronJob)[0])] == ["nightly-1-x"]

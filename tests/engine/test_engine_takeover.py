@@ -29,7 +29,7 @@ from kubemend.engine.guard.hands import MARK, Hands
 from kubemend.engine.guard.machine import Guard
 from kubemend.engine.guard.rivals import PROOF_S
 from kubemend.kube.patch import merge
-from kubemend.model.plan import Create, Delete, Patch, Plan, Scale, Verify
+from kubemend.model.plan import Create, Delete, Exec, Patch, Plan, Scale, Verify
 from kubemend.model.ref import Ref
 from kubemend.model.repair import Repair, State
 from kubemend.store.errors import Moved
@@ -109,6 +109,29 @@ async def test_a_write_that_nobody_can_tell_of_is_for_a_person_to_look_at(tmp_pa
     assert "whether a change was made before is unknown" in ended.why
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_command_that_may_have_run_is_never_begun_again(tmp_path, cluster, moment):
+    """Announced, and the process died: nobody can see in the cluster whether it ran."""
+
+    class Commanded(FakeCluster):
+        ran = 0
+
+        async def execute(self, ref, container, command, *, within):
+            self.ran += 1
+            return {"exit_code": 0, "stdout": "", "stderr": ""}
+
+    commanded = Commanded()
+    commanded.put(deployment())
+    metadata = {"name": "web-1", "namespace": "shop", "uid": "uid-web-1"}
+    commanded.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}})
+    run = Exec(target=Ref("Pod", "shop", "web-1"), uid="uid-web-1", container="app", command=("true",))
+    await left(tmp_path / "l.db", commanded, plan_of(run), dying(commanded, moment))
+    async with open_ledger(tmp_path / "l.db") as second:
+        (ended,) = await taken_over(guard_of(commanded, second))
+    assert (ended.state, commanded.ran) == (State.ESCALATED, int(moment == "after"))
+    assert "not known how it ended" in ended.why
+
+
 async def test_a_kill_switch_does_not_make_a_doubtful_write_undone(tmp_path, cluster):
     await left(tmp_path / "l.db", cluster, plan_of(SCALE), dying(cluster, "before"))
     async with open_ledger(tmp_path / "l.db") as second:
@@ -166,7 +189,7 @@ async def test_a_deletion_under_way_is_waited_for_and_not_sent_again(tmp_path, c
     """The object has its deletion time, and a finalizer holds it: as a claim that a pod still uses."""
 
     class Lingering(FakeCluster):
-        async def delete(self, ref, *, uid, resource_version="", dry_run=False):
+        async def delete(self, ref, *, uid, resource_version="", grace=None, dry_run=False):
             if not dry_run:
                 self.writes.append(("delete", ref))
                 self.objects[ref]["metadata"]["deletionTimestamp"] = "2026-11-21T00:00:00Z"

@@ -110,6 +110,15 @@ def test_a_pod_already_there_can_keep_others_away():
     assert judge({}, B1, pods) == ()
 
 
+def test_what_the_api_server_merged_into_a_selector_counts_even_once_the_labels_have_changed():
+    merged = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}
+    term = {"topologyKey": "zone", "labelSelector": merged, "matchLabelKeys": ["app"]}
+    assert judge({}, A2, [pod("p", "a1", app="renamed", **wants(term, anti=True))]) != ()
+    unmerged = {**term, "labelSelector": {}}
+    assert judge({}, A2, [pod("p", "a1", app="renamed", **wants(unmerged, anti=True))]) == ()
+    assert judge({}, A2, [pod("p", "a1", app="web", **wants(unmerged, anti=True))]) != ()
+
+
 def test_spread_allows_no_domain_to_run_ahead():
     even = {"topologySpreadConstraints": [spread()]}
     pods = [pod("p", "a1")]

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemend.kube.quantity import QuantityError
-from kubemend.kube.scheduling import Misfit, affinity_misfit, free, misfit, requests, tolerates
+from kubemend.kube.scheduling import Misfit, affinity_misfit, free, held, misfit, requests, tolerates
 from kubemend.kube.selectors import SelectorError
 from kubemend.model.objects import Node, Pod, PodSpec
 from kubemend.model.objects.node import Taint
@@ -107,6 +107,40 @@ def test_a_node_has_left_what_its_living_pods_do_not_hold():
 
 def test_an_overcommitted_node_has_less_than_nothing_left():
     assert free(node(), [pod(cpu="5")])["cpu"] == -1
+
+
+def resized(cpu, has, *, set_aside=None, infeasible=False):
+    status = {"name": "c", "resources": {"requests": {"cpu": has}}, "allocatedResources": {"cpu": set_aside or has}}
+    pending = {"type": "PodResizePending", "status": "True", "reason": "Infeasible" if infeasible else "Deferred"}
+    raw = {
+        "spec": {"nodeName": "n1", "containers": [container(cpu=cpu)]},
+        "status": {"phase": "Running", "containerStatuses": [status], "conditions": [pending]},
+    }
+    return msgspec.convert(raw, Pod)
+
+
+@pytest.mark.parametrize(
+    ("other", "cpu"),
+    [
+        (resized("1", "1"), "1"),
+        (resized("1", "2"), "2"),
+        (resized("2", "1"), "2"),
+        (resized("2", "1", set_aside="3"), "3"),
+        (resized("2", "1", infeasible=True), "1"),
+    ],
+)
+def test_a_pod_that_is_being_resized_holds_the_most_of_what_it_has_and_what_it_asks_for(other, cpu):
+    """What its node has refused for good it doesn't ask for."""
+    assert held(other)["cpu"] == Decimal(cpu)
+    assert free(node(), [other])["cpu"] == 4 - Decimal(cpu)
+
+
+def test_the_scheduler_counts_thousandths_of_a_core_rounded_up_pod_by_pod():
+    others = [pod(cpu="100500u"), pod(cpu="100500u")]
+    assert free(node(), others)["cpu"] == Decimal("3.798")
+    assert fits(spec(containers=[container(cpu="3798m")]), node(), *others) == ()
+    assert fits(spec(containers=[container(cpu="3797500u")]), node(), *others) == ()
+    assert fits(spec(containers=[container(cpu="3798001u")]), node(), *others) != ()
 
 
 def test_a_broken_quantity_is_an_error_and_no_fit():

@@ -125,6 +125,34 @@ async def test_a_namespace_enforces_a_level_of_pod_security(
         assert answer.body["message"] == f'pods "web" is forbidden: violates PodSecurity "{level}:latest": {why}'
 
 
+@pytest.mark.parametrize(
+    ("labels", "spec", "why"),
+    [
+        (
+            {"enforce": "baseline"},
+            {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]}},
+            'baseline:latest": forbidden sysctls (net.core.somaxconn)',
+        ),
+        ({"enforce": "baseline", "enforce-version": "v1.31"}, {"hostPID": True}, 'baseline:v1.31": host namespaces'),
+        # Before 1.8 the restricted level asked nothing of privilege escalation.
+        ({"enforce": "restricted", "enforce-version": "v1.7"}, {}, 'restricted:v1.7": runAsNonRoot != true'),
+        # A level that is none fails closed.
+        ({"enforce": "strict"}, {}, 'restricted:latest": allowPrivilegeEscalation != false'),
+        ({"audit": "restricted", "warn": "restricted"}, {"hostPID": True}, None),
+    ],
+)
+async def test_every_check_at_every_version_is_enforced(
+    api: Client, labels: dict[str, str], spec: Object, why: str | None
+) -> None:
+    meta = {"name": "safe", "labels": {f"pod-security.kubernetes.io/{k}": v for k, v in labels.items()}}
+    await api.made("/api/v1/namespaces", {"metadata": meta})
+    await api.made("/api/v1/namespaces/safe/serviceaccounts", {"metadata": {"name": "default"}})
+    answer = await api.post("/api/v1/namespaces/safe/pods", pod(spec=spec))
+    assert answer.code == (201 if why is None else 403)
+    if why is not None:
+        assert why in answer.body["message"]
+
+
 async def test_a_webhook_that_cant_be_called_stops_what_it_guards(api: Client) -> None:
     hook = {
         "name": "check.lab.dev",

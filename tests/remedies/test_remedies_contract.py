@@ -119,13 +119,14 @@ def applied(change: Change, raw: dict[Ref, Any]) -> dict[str, Any] | None:
     return None
 
 
-def rolled_back(deployment: dict[str, Any], replica_set: dict[str, Any]) -> dict[str, Any]:
-    """The Deployment with the ReplicaSet's template. As on a server, its generation is one more for its controller."""
-    template = replica_set["spec"]["template"]
+def rolled_back(workload: dict[str, Any], revision: dict[str, Any]) -> dict[str, Any]:
+    """The workload with the revision's template. As on a server, its generation is one more for its controller."""
+    template = revision.get("data", revision)["spec"]["template"]
+    template.pop("$patch", None)
     template.get("metadata", {}).get("labels", {}).pop("pod-template-hash", None)
-    deployment["spec"]["template"] = template
-    deployment["metadata"]["generation"] = deployment["metadata"].get("generation", 0) + 1
-    return deployment
+    workload["spec"]["template"] = template
+    workload["metadata"]["generation"] = workload["metadata"].get("generation", 0) + 1
+    return workload
 
 
 def carried_out(plan: Plan, world: World) -> Snapshot:
@@ -148,8 +149,9 @@ def access(change: Change) -> set[Access]:
     match change:
         case Patch():
             return {Access("patch", kind.plural, kind.group)}
-        case RollBack():
-            return {Access("patch", kind.plural, kind.group), Access("get", "replicasets", "apps")}
+        case RollBack(revision=revision):
+            kept = KINDS[revision.kind]
+            return {Access("patch", kind.plural, kind.group), Access("get", kept.plural, kept.group)}
         case Scale():
             return {Access("patch", f"{kind.plural}/scale", kind.group)}
         case Evict():

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import delete, text, update
 
@@ -168,6 +169,23 @@ async def test_a_refused_repair_needs_no_rest_but_counts_as_an_attempt(ledger: L
     assert spent.value.code == "attempts-spent"
 
 
+async def test_a_plan_that_nobody_approved_is_no_attempt(ledger: Ledger):
+    for _ in range(5):
+        waits = await waiting(ledger)
+        assert await proposed(ledger) == waits
+        await ledger.repairs.move(waits, State.REJECTED, why="a person said no")
+    await begun(ledger, limits=Limits(attempts=1, cooldown_s=0, per_hour=1))
+
+
+async def test_an_order_of_a_person_may_be_given_again_but_is_held_to_the_other_limits(ledger: Ledger):
+    order = msgspec.structs.replace(plan(), strategy="scale_deployment", code="")
+    for _ in range(4):
+        await taken_back(ledger, await begun(ledger, order, Limits(attempts=1, cooldown_s=0)))
+    for limits, message in ((Limits(cooldown_s=60), "cooldown"), (Limits(cooldown_s=0, per_hour=4), "last hour")):
+        with pytest.raises(OverBudget, match=message):
+            await begun(ledger, order, limits)
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
@@ -293,7 +311,7 @@ async def test_the_tables_a_migration_makes_are_those_of_the_schema(tmp_path: Pa
         }
     made.close()
     assert found == {t.name: [c.name for c in t.columns] for t in schema.metadata.sorted_tables}
-    assert head() == "0002"
+    assert head() == "0003"
 
 
 async def test_a_file_that_is_no_ledger_is_said_to_be_none(tmp_path: Path):

@@ -97,7 +97,10 @@ async def test_an_upgrade_keeps_every_row_and_the_trail(
     monkeypatch.setattr(database, "VERSIONS", next_versions(tmp_path))
     async with open_ledger(path) as ledger:
         assert await ledger.audit.broken_at() is None
-    assert (version(path), rows(path, without=STEPS)) == (next_version(), before)
+    after = rows(path, without=STEPS)
+    assert version(path) == next_version()
+    # Newer tables begin empty.
+    assert after == {table: before.get(table, []) for table in after}
 
 
 @pytest.mark.timeout(120)

@@ -86,13 +86,13 @@ class Connection:
 
 def connect(
     *,
-    kubeconfig: str | None = None,
+    kubeconfig: str | Kubeconfig | None = None,
     context: str | None = None,
     namespace: str | None = None,
     as_user: str | None = None,
     as_groups: tuple[str, ...] = (),
 ) -> Connection:
-    """Find the cluster to talk to. Reads files, sends nothing.
+    """Find the cluster to talk to. Reads files, sends nothing. kubeconfig: a path, or one that was read already.
 
     ConfigError: `kubeconfig-missing`, `kubeconfig-invalid`, `context-unset`, `context-unknown`,
     `certificate-expired`, `proxy-unsupported`, `exec-version-unknown` …
@@ -116,8 +116,10 @@ def connect(
     return made
 
 
-def kubeconfig_of(path: str | None = None) -> Kubeconfig:
+def kubeconfig_of(path: str | Kubeconfig | None = None) -> Kubeconfig:
     """The merged kubeconfig that `connect` would use, for listing its contexts. Empty when there is none."""
+    if isinstance(path, Kubeconfig):
+        return path
     if path is not None:
         explicit = Path(path).expanduser()
         if not explicit.is_file():
@@ -133,7 +135,7 @@ def _usual_paths() -> list[Path]:
     return [Path.home() / ".kube" / "config"]
 
 
-def _selected(path: str | None, context: str | None) -> Selected:
+def _selected(path: str | Kubeconfig | None, context: str | None) -> Selected:
     config = kubeconfig_of(path)
     if config.contexts or config.current or path is not None:
         return config.select(context)

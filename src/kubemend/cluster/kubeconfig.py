@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,6 +166,41 @@ def load(paths: Iterable[Path]) -> Kubeconfig:
     return merged
 
 
+def given(text: str) -> Kubeconfig:
+    """Read a kubeconfig that was handed over as text, perhaps with its line ends written as backslash and n.
+
+    It comes from somebody else's configuration: it may name neither files of this machine nor programs to run.
+    ConfigError `kubeconfig-unsafe` names what it may not.
+    """
+    where = Path("kubeconfig_data")
+    if "\n" not in text.strip() and not text.lstrip().startswith("{"):
+        text = text.replace("\\n", "\n")
+    read = _single(_mapping(text.encode(), where), where)
+    outside = [
+        *(f"cluster {name}: certificate-authority" for name, c in read.clusters.items() if c.certificate_authority),
+        *(f"user {name}: {what}" for name, user in read.users.items() for what in _outside(user)),
+    ]
+    if outside:
+        raise ConfigError(
+            f"names files or programs of this machine: {', '.join(outside)}",
+            code="kubeconfig-unsafe",
+            where=str(where),
+            hint="put certificates and keys in as *-data and a token as token, or give the kubeconfig as a file",
+        )
+    return replace(read, user_files={})
+
+
+def _outside(user: UserEntry) -> Iterator[str]:
+    """What of a user's entry reads a file or runs a program."""
+    named = {"client-certificate": user.client_certificate, "client-key": user.client_key, "tokenFile": user.token_file}
+    yield from (what for what, value in named.items() if value)
+    if user.exec is not None:
+        yield "exec"
+    provider = user.auth_provider
+    if provider is not None and provider.config.keys() & {"cmd-path", "idp-certificate-authority"}:
+        yield "auth-provider"
+
+
 def _merge(first: Kubeconfig, second: Kubeconfig) -> Kubeconfig:
     return Kubeconfig(
         current=first.current or second.current,
@@ -178,11 +213,16 @@ def _merge(first: Kubeconfig, second: Kubeconfig) -> Kubeconfig:
 
 def _parse(path: Path) -> dict[str, Any] | None:
     try:
-        raw = yaml.load(path.read_bytes(), Loader=Loader)  # noqa: S506 - a safe loader
+        return _mapping(path.read_bytes(), path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _mapping(text: bytes, path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.load(text, Loader=Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f" at line {mark.line + 1}" if mark else ""

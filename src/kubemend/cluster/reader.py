@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Obj)
 
+JSON = "application/json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+"""What to ask for in place of whole objects (kubernetes.io/docs/reference/using-api/api-concepts)."""
 PAGE = 500
 """Objects on one page of a list; what client-go's pager asks for."""
 LOG_BYTES = 4 << 20
@@ -109,11 +113,16 @@ class Reader:
         fields: str = "",
         limit: int = PAGE,
         token: str = "",
+        table: bool = False,
+        names: bool = False,
     ) -> dict[str, Any]:
-        """One raw page of any resource, CRDs and metrics included; the next begins at `metadata.continue`."""
+        """One raw page of any resource, CRDs and metrics included; the next begins at `metadata.continue`.
+
+        table: the server's own columns, a `meta/v1` Table. names: metadata only, a `PartialObjectMetadataList`.
+        """
         params = (*_selectors(labels, fields), *_paging(limit, token))
-        path = resource.collection(namespace)
-        body = await self._transport.get(path, params, within=self._transport.timing.page)
+        path, accept = resource.collection(namespace), TABLE if table else METADATA if names else JSON
+        body = await self._transport.get(path, params, within=self._transport.timing.page, accept=accept)
         return decoding.mapping(body, where=f"GET {path}")
 
     def watch(

@@ -32,6 +32,7 @@ from kubemend.cluster.errors import (
     ServerError,
     TooManyRequests,
     Unauthorized,
+    refusal,
 )
 from kubemend.cluster.failures import once, refused, translated
 from kubemend.cluster.proxy import is_loopback
@@ -152,6 +153,36 @@ class Transport:
                 yield chunks
         finally:
             answer.close()
+
+    @asynccontextmanager
+    async def socket(
+        self, path: str, params: Params, protocols: Sequence[str]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
+        """A WebSocket, for what changes things inside of containers. Opened once, never again by itself."""
+        asked = _Request("GET", path, params, {}, 0.0, changes=True)
+        held = await self._with_login(lambda credential: self._upgraded(asked, credential, protocols))
+        try:
+            with self._translating(asked):
+                yield held
+        finally:
+            await held.close()
+
+    async def _upgraded(
+        self, asked: _Request, credential: Credential, protocols: Sequence[str]
+    ) -> aiohttp.ClientWebSocketResponse[bool]:
+        options = await self._options(credential, asked)
+        try:
+            with self._translating(asked):
+                made: aiohttp.ClientWebSocketResponse[bool] = await self._session.ws_connect(
+                    self._url(asked), protocols=protocols, max_msg_size=1 << 20, **options
+                )
+                return made
+        except OutcomeUnknown as error:
+            refusing = error.__cause__
+            if isinstance(refusing, aiohttp.WSServerHandshakeError):
+                # An answer of its own, before anything was begun.
+                raise refusal(refusing.status, b"", where=asked.where) from error
+            raise
 
     async def _chunks(self, answer: aiohttp.ClientResponse, asked: _Request) -> AsyncGenerator[bytes]:
         with self._translating(asked):

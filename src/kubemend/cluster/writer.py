@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from kubemend.cluster import decoding
+from kubemend.cluster import channels, decoding
 from kubemend.cluster.decoding import named
 from kubemend.cluster.errors import READ_BACK, Conflict, Garbled, Invalid, OutcomeUnknown
 from kubemend.cluster.resource import Resource
@@ -130,6 +130,16 @@ class Writer:
             "deleteOptions": _deletion(ref, uid, resource_version, dry_run=dry_run),
         }
         return await self._send("POST", path, eviction, _options(dry_run), dry_run=dry_run, patient=False)
+
+    async def execute(self, ref: Ref, container: str, command: Sequence[str], *, within: float) -> dict[str, Any]:
+        """Run a command in a container, without a terminal and without input: `exit_code`, `stdout`, `stderr`.
+
+        There is no precondition that the API server would check, and no dry run. It is begun once.
+        """
+        path = (await self._reader.locate(ref)).object(ref.namespace, ref.name, "exec")
+        params = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", c) for c in command)]
+        ended = await channels.run(self._transport, path, params, within=within)
+        return {"exit_code": ended.exit_code, "stdout": ended.stdout, "stderr": ended.stderr}
 
     async def _send(
         self,

@@ -1,18 +1,19 @@
-"""Finding rules and strategies: packages are walked, so adding one edits no other file."""
+"""Finding rules, strategies and tools: packages are walked, so adding one edits no other file."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from kubemend.model.access import Access
 from kubemend.model.objects import Obj
 from kubemend.model.rule import Rule
 from kubemend.model.strategy import Strategy
+from kubemend.model.tool import Tool
 
 
 @functools.cache
@@ -31,9 +32,18 @@ def strategies() -> tuple[Strategy, ...]:
     return _unique(sorted(_marked(package, "__strategy__"), key=lambda s: (s.order, s.risk, s.id)), "id")
 
 
+@functools.cache
+def tools() -> Mapping[str, Tool]:
+    """Every tool by its name, in the order of modules and names."""
+    from kubemend import tools as package  # noqa: PLC0415
+
+    found = sorted(_marked(package, "__tool__"), key=lambda t: (t.module, t.name))
+    return MappingProxyType({t.name: t for t in _unique(found, "name")})
+
+
 def kinds() -> tuple[type[Obj], ...]:
     """The kinds that a diagnosis and a plan read, by name."""
-    found = {k for r in rules() for k in (*r.reads, *r.uses)} | {k for s in strategies() for k in s.reads}
+    found = {k for r in rules() for k in (*r.reads, *r.uses)} | {k for s in strategies() for k in (*s.reads, *s.uses)}
     return tuple(sorted(found, key=lambda k: k.__name__))
 
 

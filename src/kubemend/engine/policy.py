@@ -51,6 +51,8 @@ class Policy(Struct, frozen=True, kw_only=True):
             return Verdict.NEVER, "read-only mode: nothing is written"
         if self.mode is Mode.ALLOW_CHANGES:
             return Verdict.ASK, "every change asks a person in this mode"
+        if not plan.code:
+            return Verdict.ASK, "it was asked for, not diagnosed"
         risk = self.risk_of(plan)
         if any(isinstance(c, Delete) for c in plan.changes):
             return Verdict.ASK, "it deletes an object"

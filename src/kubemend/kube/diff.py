@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from kubemend.kube.fields import SERVER_METADATA, same
+from kubemend.kube.redaction import redacted
 from kubemend.model.pointer import pointer
 
 _FIRST = ("apiVersion", "kind", "metadata")
@@ -32,10 +33,13 @@ def unified(before: dict[str, Any] | None, after: dict[str, Any] | None, name: s
     """A unified diff of the objects as YAML, server-set fields dropped; empty when nothing else differs.
 
     None stands for an object that isn't there. The values of a Secret are masked as `kubectl diff` does it:
-    one can see that a value changed, never what it is.
+    one can see that a value changed, never what it is. The rest is redacted before it is compared, for a line of a
+    diff may be a secret only by the one before it.
     """
-    old, new = (without_server_fields(o) if o is not None else {} for o in (before, after))
-    old, new = _masked(old, new, "before"), _masked(new, old, "after")
+    was, is_ = (without_server_fields(o) if o is not None else {} for o in (before, after))
+    old, new = _masked(was, is_, "before"), _masked(is_, was, "after")
+    if old == new and was != is_:
+        return f"# {name}: only values that are not shown differ\n"
     lines = difflib.unified_diff(
         _yaml(old),
         _yaml(new),
@@ -47,16 +51,18 @@ def unified(before: dict[str, Any] | None, after: dict[str, Any] | None, name: s
 
 
 def _masked(obj: dict[str, Any], other: dict[str, Any], side: str) -> dict[str, Any]:
+    clean: dict[str, Any] = redacted(obj)
     if obj.get("kind") != "Secret":
-        return obj
+        return clean
     fields: dict[str, Any] = {
         f: _hidden(obj[f], other.get(f), side) for f in ("data", "stringData") if isinstance(obj.get(f), dict)
     }
     metadata = obj.get("metadata")
     notes = metadata.get("annotations") if isinstance(metadata, dict) else None
     if isinstance(metadata, dict) and isinstance(notes, dict) and _APPLIED in notes:
-        fields["metadata"] = {**metadata, "annotations": {**notes, _APPLIED: "***"}}
-    return {**obj, **fields}
+        notes = {**clean["metadata"]["annotations"], _APPLIED: "***"}
+        fields["metadata"] = {**clean["metadata"], "annotations": notes}
+    return {**clean, **fields}
 
 
 def _hidden(values: dict[str, Any], others: Any, side: str) -> dict[str, str]:

@@ -94,3 +94,14 @@ def _pull_secrets(spec: PodSpec) -> Iterator[Reference]:
     for i, secret in enumerate(spec.image_pull_secrets):
         # The kubelet pulls without a pull secret that is missing, and only says so in an event.
         yield Reference("Secret", secret.name, "", True, ("imagePullSecrets", i, "name"))
+
+
+def named(spec: PodSpec) -> Iterator[tuple[Kind, str]]:
+    """Kind and name of every object that the spec names, those of projected volumes too."""
+    yield from ((r.kind, r.name) for r in references(spec))
+    for volume in spec.volumes:
+        for source in volume.projected.sources if volume.projected else ():
+            if source.config_map is not None:
+                yield "ConfigMap", source.config_map.name
+            if source.secret is not None:
+                yield "Secret", source.secret.name

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Any
 
 import msgspec
 
-from kubemend.model.objects import DaemonSet, Deployment, Job, Obj, Pod, PodTemplate, ReplicaSet, StatefulSet
+from kubemend.model.objects import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    Job,
+    Obj,
+    Pod,
+    PodTemplate,
+    ReplicaSet,
+    Revision,
+    StatefulSet,
+)
 from kubemend.model.objects.meta import condition
-from kubemend.model.snapshot import revision_of
+from kubemend.model.snapshot import Snapshot, revision_of
 
 HASH_LABEL = "pod-template-hash"
+REVISION_LABEL = "controller-revision-hash"
+"""The label by which a StatefulSet (a revision's name) and a DaemonSet (its hash) know the template of a pod."""
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""The template's annotation by which `kubectl rollout restart` makes a workload roll."""
+
+
+def restarting(when: str) -> dict[str, Any]:
+    """The patch that makes a Deployment, StatefulSet or DaemonSet replace its pods, and nothing else."""
+    return {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: when}}}}}
 
 
 @dataclass(frozen=True)
@@ -169,6 +191,52 @@ def last_stable(revisions: Sequence[ReplicaSet], current: ReplicaSet | None) -> 
     return next((found[0] for found in (*proofs, older) if found), None)
 
 
+def gone_before(workload: Deployment | StatefulSet | DaemonSet, snapshot: Snapshot) -> tuple[Revision, bool] | None:
+    """The revision of a workload to go back to, and whether it is proven: pods of it are ready at this moment.
+
+    None when there is none, or none that could be read.
+    """
+    if not isinstance(workload, Deployment):
+        return last_run(workload, snapshot.revisions(workload), snapshot.pods(workload))
+    revisions = snapshot.revisions(workload)
+    stable = last_stable(revisions, revisions[0]) if revisions else None
+    if stable is None:
+        return None
+    return stable, bool(stable.status.ready_replicas or stable.status.available_replicas)
+
+
+def is_of_revision(pod: Pod, revision: Revision, snapshot: Snapshot) -> bool:
+    """Whether a pod was made from this revision of its workload."""
+    if isinstance(revision, ControllerRevision):
+        return _names(revision, {pod.metadata.labels.get(REVISION_LABEL, "")})
+    owner = snapshot.owner(pod)
+    return owner is not None and owner.name == revision.name
+
+
+def last_run(
+    workload: StatefulSet | DaemonSet, revisions: Sequence[ControllerRevision], pods: Iterable[Pod]
+) -> tuple[ControllerRevision, bool] | None:
+    """The revision of a StatefulSet or DaemonSet to go back to, and whether pods of it are ready now, which is proof.
+
+    revisions: newest first. Without proof it is the last one that a StatefulSet was ever wholly at (its
+    `status.currentRevision`), else the newest of the earlier ones. None when there is none, and while the newest
+    isn't the workload's present template, for then its controller has yet to see a change.
+    """
+    if not revisions or not template_equal(revisions[0].template, workload.spec.template):
+        return None
+    older = revisions[1:]
+    running = {p.metadata.labels.get(REVISION_LABEL, "") for p in pods if ready(p)}
+    proven = [r for r in older if _names(r, running)]
+    at = workload.status.current_revision if isinstance(workload, StatefulSet) else ""
+    chosen = next(iter((*proven, *(r for r in older if r.name == at), *older)), None)
+    return None if chosen is None else (chosen, bool(proven))
+
+
+def _names(revision: ControllerRevision, labels: Container[str]) -> bool:
+    """Whether one of these values of `controller-revision-hash` stands for this revision."""
+    return revision.name in labels or revision.metadata.labels.get(REVISION_LABEL, "-") in labels
+
+
 def template_equal(a: PodTemplate, b: PodTemplate) -> bool:
     """Whether two pod templates are equal but for the label `pod-template-hash`, as a Deployment compares them.
 
@@ -180,3 +248,31 @@ def template_equal(a: PodTemplate, b: PodTemplate) -> bool:
 def _without_hash(template: PodTemplate) -> PodTemplate:
     labels = {k: v for k, v in template.metadata.labels.items() if k != HASH_LABEL}
     return msgspec.structs.replace(template, metadata=msgspec.structs.replace(template.metadata, labels=labels))
+
+
+def margins(workload: Deployment | StatefulSet | DaemonSet, replicas: int) -> tuple[int, int]:
+    """How many pods more, and how many fewer, than `replicas` a rolling update may have at a time.
+
+    Per cents of a surge are rounded up, those of what may be missing down, and when both come to 0 one may be missing
+    (`deployment/util.ResolveFenceposts`); 25 % each are a Deployment's defaults. Recreate takes all away first.
+    A StatefulSet replaces one pod at a time.
+    """
+    if isinstance(workload, StatefulSet):
+        rolling = workload.spec.update_strategy.rolling_update
+        missing = None if rolling is None else rolling.max_unavailable
+        return 0, max(1, _amount(1 if missing is None else missing, replicas, math.floor))
+    update = workload.spec.strategy if isinstance(workload, Deployment) else workload.spec.update_strategy
+    if update.type == "Recreate":
+        return 0, replicas
+    rolling = update.rolling_update
+    usual: tuple[str | int, str | int] = ("25%", "25%") if isinstance(workload, Deployment) else (0, 1)
+    more = usual[0] if rolling is None or rolling.max_surge is None else rolling.max_surge
+    fewer = usual[1] if rolling is None or rolling.max_unavailable is None else rolling.max_unavailable
+    surge, missing_ = _amount(more, replicas, math.ceil), _amount(fewer, replicas, math.floor)
+    return surge, missing_ if surge or missing_ else 1
+
+
+def _amount(written: int | str, replicas: int, rounded: Callable[[float], int]) -> int:
+    if isinstance(written, int):
+        return written
+    return rounded(replicas * int(written.rstrip("%")) / 100)

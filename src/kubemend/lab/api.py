@@ -6,10 +6,14 @@ against a real API server, so that the same stand-in can serve as nodes of a rea
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Literal, Protocol
 
 Object = dict[str, Any]
+Run = Callable[[Sequence[str], Callable[[str], None]], Awaitable[int]]
+"""Runs a command in a container, writing its lines; returns the exit code."""
+Doors = MutableMapping[tuple[str, str, str], Run]
+"""(namespace, pod, container) → the way into it while it runs."""
 Change = Literal["ADDED", "MODIFIED", "DELETED"]
 
 

@@ -48,7 +48,13 @@ class PracticeCluster:
         self.store: Store = self.server.store
         self.api = LocalApi(self.store)
         self._machinery = Machinery(
-            self.api, BY_KIND, pace=pace, logs=self.store.logs, usage=self.store.usage, images=images
+            self.api,
+            BY_KIND,
+            pace=pace,
+            logs=self.store.logs,
+            usage=self.store.usage,
+            images=images,
+            doors=self.store.doors,
         )
 
     @property

@@ -71,6 +71,7 @@ _WEBHOOKS = ("api-extensions",)
 _POD_PARTS = (
     Subresource("binding", ("create",), ("", "v1", "Binding")),
     Subresource("eviction", ("create",), ("policy", "v1", "Eviction")),
+    Subresource("exec", ("create", "get"), ("", "v1", "PodExecOptions")),
     Subresource("log", ("get",)),
     Subresource("resize"),
     _STATUS,

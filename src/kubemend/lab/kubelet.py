@@ -11,7 +11,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from kubemend.lab.api import Api, Change, Object
+from kubemend.lab.api import Api, Change, Doors, Object
 from kubemend.lab.events import Recorder
 from kubemend.lab.fields import annotated, name, namespace, spec, uid
 from kubemend.lab.images import CATALOGUE, Catalogue
@@ -28,8 +28,8 @@ _KINDS = ("Pod", "Node", "ConfigMap", "Secret", "ServiceAccount", "PersistentVol
 class NodeStandIn:
     """One node.
 
-    pace: real seconds per second of Kubernetes; 1.0 behaves like a real kubelet. logs and usage: where both are left
-    for whoever serves them. capacity: over 4 cores, 8Gi, 110 pods. labels: over those every node has.
+    pace: real seconds per second of Kubernetes; 1.0 behaves like a real kubelet. logs, usage and doors: where they
+    are left for whoever serves them. capacity: over 4 cores, 8Gi, 110 pods. labels: over those every node has.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class NodeStandIn:
         logs: Logs,
         usage: Usage,
         images: Catalogue = CATALOGUE,
+        doors: Doors | None = None,
     ) -> None:
         self.name, self._api = name, api
         self._presence = Presence(api, name, capacity=capacity, labels=labels or {}, pace=pace)
@@ -56,6 +57,7 @@ class NodeStandIn:
             images=images,
             logs=logs,
             usage=usage,
+            doors={} if doors is None else doors,
             subnet=f"10.{64 + number // 250 % 180}.{number % 250}",
         )
         self._pods: dict[str, PodRun] = {}

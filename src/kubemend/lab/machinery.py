@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from kubemend.lab.api import Api
+from kubemend.lab.api import Api, Doors
 from kubemend.lab.controllers.autoscaler import AutoscalerController
 from kubemend.lab.controllers.claims import ClaimController, VolumeController
 from kubemend.lab.controllers.controller import Worker, World
@@ -63,12 +63,20 @@ class Machinery:
     """All components over one API. kinds: what there is, so that garbage and namespaces are emptied of every kind."""
 
     def __init__(
-        self, api: Api, kinds: Iterable[str], *, pace: float, logs: Logs, usage: Usage, images: Catalogue = CATALOGUE
+        self,
+        api: Api,
+        kinds: Iterable[str],
+        *,
+        pace: float,
+        logs: Logs,
+        usage: Usage,
+        images: Catalogue = CATALOGUE,
+        doors: Doors | None = None,
     ) -> None:
         self.api, self.pace, self._images = api, pace, images
         self.seen = Informer(api, [k for k in kinds if k != "Event"])
         self.nodes: dict[str, NodeStandIn] = {}
-        self._logs, self._usage = logs, usage
+        self._logs, self._usage, self._doors = logs, usage, {} if doors is None else doors
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, nodes: Iterable[str]) -> None:
@@ -101,6 +109,7 @@ class Machinery:
             pace=self.pace,
             logs=self._logs,
             usage=self._usage,
+            doors=self._doors,
             images=self._images,
         )
         await node.start()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kubemend.lab.apiserver import bootstrap
 from kubemend.lab.apiserver.access import Rbac, Tokens, User
 from kubemend.lab.apiserver.authentication import identify
-from kubemend.lab.apiserver.exchange import Answer, Request, Stream
+from kubemend.lab.apiserver.exchange import Answer, Request, Session, Stream
 from kubemend.lab.apiserver.handler import Handler
 from kubemend.lab.apiserver.reads import BOOKMARK_S, Reader
 from kubemend.lab.apiserver.registry import Registry
@@ -107,10 +107,11 @@ class PracticeServer:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _serve(self, raw: web.Request) -> Answer | Stream:
+    async def _serve(self, raw: web.Request) -> Answer | Stream | Session:
         place = route(raw.path)
         asked = place.attributes(raw.method, watch=flag(raw.query, "watch"))
-        request = Request(raw.method, place, raw.query, raw.headers, await raw.read(), User(""), asked)
+        command = tuple(raw.query.getall("command", ()))
+        request = Request(raw.method, place, raw.query, raw.headers, await raw.read(), User(""), asked, command)
         try:
             request = replace(request, user=identify(self._tokens, self._rbac, raw.headers))
             answer = self._handler.handle(request)
@@ -118,6 +119,9 @@ class PracticeServer:
             answer = _refused(refused)
         if isinstance(answer, Answer):
             self._note(request, answer.code)
+        elif isinstance(answer, Session):
+            # A WebSocket is a GET, but what runs in it may change anything.
+            self._note(replace(request, asked=replace(asked, verb="create")), 101)
         return answer
 
     def _note(self, request: Request, code: int) -> None:

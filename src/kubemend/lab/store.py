@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from kubemend.lab.api import Change, Object
+from kubemend.lab.api import Change, Doors, Object
 
 Key = tuple[str, str]
 """(namespace, name); the namespace of a cluster-scoped object is empty."""
@@ -64,6 +64,7 @@ class Store:
     logs: (namespace, pod, container, previous) → lines, each beginning with its RFC 3339 time and a blank.
     usage: (namespace, pod, container) → {"cpu": "5m", "memory": "20Mi"}, what metrics.k8s.io tells of it.
     node_usage: node → the same for what isn't in any pod; nodes without an entry are told as the sum of their pods.
+    doors: (namespace, pod, container) → the way into a running container, for `pods/exec`.
     clock: the time that is written into objects.
     """
 
@@ -72,6 +73,7 @@ class Store:
         self.logs = Journal(self._wake)
         self.usage: dict[tuple[str, str, str], dict[str, str]] = {}
         self.node_usage: dict[str, dict[str, str]] = {}
+        self.doors: Doors = {}
         self.clock = clock or (lambda: datetime.now(UTC))
         self._objects: dict[str, dict[Key, Object]] = {}
         self._order: dict[str, list[Key]] = {}

@@ -36,10 +36,14 @@ class Scale(Struct, frozen=True, kw_only=True, tag="scale", tag_field="op"):
 
 
 class Evict(Struct, frozen=True, kw_only=True, tag="evict", tag_field="op"):
-    """Evict one managed pod (policy/v1 Eviction), so that its controller makes another."""
+    """Evict one managed pod (policy/v1 Eviction), so that its controller makes another.
+
+    patience_s: how long a PodDisruptionBudget may hold it back, as `kubectl drain` waits for one.
+    """
 
     target: Ref
     uid: str
+    patience_s: float = 0.0
 
 
 class Create(Struct, frozen=True, kw_only=True, tag="create", tag_field="op"):
@@ -50,14 +54,28 @@ class Create(Struct, frozen=True, kw_only=True, tag="create", tag_field="op"):
 
 
 class Delete(Struct, frozen=True, kw_only=True, tag="delete", tag_field="op"):
-    """Delete one object; undo creates it anew from the snapshot."""
+    """Delete one object; undo creates it anew from the snapshot, where that takes anything back.
+
+    grace: seconds that a pod gets to end; its own when None.
+    """
 
     target: Ref
     uid: str
+    grace: int | None = None
+
+
+class Exec(Struct, frozen=True, kw_only=True, tag="exec", tag_field="op"):
+    """Run a command in a container of one pod, once. What it does in there is not known, and can't be taken back."""
+
+    target: Ref
+    uid: str
+    container: str
+    command: tuple[str, ...]
+    within_s: float = 30.0
 
 
 class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"):
-    """Give a Deployment the whole pod template of one of its own ReplicaSets.
+    """Give a workload the whole pod template of one of its revisions: ReplicaSets, or ControllerRevisions.
 
     Snapshots hold a part of a template only, so the guard reads both raw when it writes.
     """
@@ -68,7 +86,7 @@ class RollBack(Struct, frozen=True, kw_only=True, tag="rollback", tag_field="op"
     revision_uid: str
 
 
-Change = Patch | RollBack | Scale | Evict | Create | Delete
+Change = Patch | RollBack | Scale | Evict | Create | Delete | Exec
 
 
 class Verify(Struct, frozen=True, kw_only=True):
@@ -78,12 +96,14 @@ class Verify(Struct, frozen=True, kw_only=True):
     within_s: seconds until they must be, beyond which the plan is rolled back.
     steady_s: seconds they must then stay so, with no new restart.
     gone: also require that the root finding no longer fires on the target (always true but for restarts).
+    replaced: so many pods that the target made since must be ready; for changes that are not to mend the rest of it.
     """
 
     healthy: tuple[Ref, ...]
     within_s: float = 120.0
     steady_s: float = 3.0
     gone: bool = True
+    replaced: int = 0
 
 
 class Plan(Struct, frozen=True, kw_only=True):

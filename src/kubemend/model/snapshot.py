@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from msgspec import Struct
 
 from kubemend.model.index import By, Index, Key
 from kubemend.model.objects import (
+    ControllerRevision,
     CronJob,
     DaemonSet,
     Deployment,
@@ -28,6 +29,9 @@ V = TypeVar("V")
 
 MAKERS: tuple[type[Obj], ...] = (ReplicaSet, Job, Deployment, StatefulSet, DaemonSet, CronJob)
 """Kinds that may stand between a workload and its pods."""
+
+_BOTTOM = (ReplicaSet, StatefulSet, DaemonSet, Job)
+"""Kinds below which there are pods only."""
 
 
 class Unread(Struct, frozen=True, order=True):
@@ -151,13 +155,23 @@ class Snapshot:
 
     def _pods_below(self, obj: Obj) -> Iterator[Pod]:
         yield from self.group(Pod, _controller, obj.metadata.uid)
+        if isinstance(obj, _BOTTOM):
+            return
         for kind in MAKERS:
             for child in self.group(kind, _controller, obj.metadata.uid):
                 yield from self._pods_below(child)
 
-    def revisions(self, deployment: Deployment) -> list[ReplicaSet]:
-        """A Deployment's ReplicaSets, newest revision first (annotation `deployment.kubernetes.io/revision`)."""
-        return sorted(self.owned(deployment, ReplicaSet), key=revision_of, reverse=True)
+    @overload
+    def revisions(self, workload: Deployment) -> list[ReplicaSet]: ...
+
+    @overload
+    def revisions(self, workload: StatefulSet | DaemonSet) -> list[ControllerRevision]: ...
+
+    def revisions(self, workload: Obj) -> list[ReplicaSet] | list[ControllerRevision]:
+        """A Deployment's ReplicaSets, a StatefulSet's or DaemonSet's ControllerRevisions; newest revision first."""
+        if isinstance(workload, Deployment):
+            return sorted(self.owned(workload, ReplicaSet), key=revision_of, reverse=True)
+        return sorted(self.owned(workload, ControllerRevision), key=revision_of, reverse=True)
 
     def within(self, namespace: str) -> Snapshot:
         """This snapshot narrowed to one namespace and the cluster-scoped objects."""
@@ -178,6 +192,8 @@ def _controller(obj: Obj) -> str | None:
 
 
 def revision_of(obj: Obj) -> int:
-    """The rollout revision a Deployment controller wrote on the object; 0 when there is none."""
+    """The number of the rollout: a ControllerRevision's own, else what a Deployment controller noted; 0 for none."""
+    if isinstance(obj, ControllerRevision):
+        return obj.revision
     text = obj.metadata.annotations.get("deployment.kubernetes.io/revision", "")
     return int(text) if text.isdigit() else 0

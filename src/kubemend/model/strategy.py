@@ -35,7 +35,8 @@ Planner = Callable[[Diagnosis, Snapshot], "Proposal | Declined"]
 class Strategy:
     """A planner with what it declares.
 
-    cures: rule codes. order: lower is tried first. reads: kinds it plans from. needs: RBAC its changes use.
+    cures: rule codes. order: lower is tried first. reads: kinds it plans from. uses: kinds that tell it more where
+    they can be read. needs: RBAC its changes use.
     """
 
     planner: Planner
@@ -44,6 +45,7 @@ class Strategy:
     order: int
     reads: tuple[type[Obj], ...]
     needs: frozenset[Access]
+    uses: tuple[type[Obj], ...] = ()
 
     @property
     def id(self) -> str:
@@ -78,13 +80,19 @@ class Strategy:
 
 
 def strategy(
-    *, cures: tuple[str, ...], risk: Risk, reads: tuple[type[Obj], ...], needs: set[Access], order: int = 50
+    *,
+    cures: tuple[str, ...],
+    risk: Risk,
+    reads: tuple[type[Obj], ...],
+    needs: set[Access],
+    order: int = 50,
+    uses: tuple[type[Obj], ...] = (),
 ) -> Callable[[Planner], Planner]:
     """Mark a function as a strategy; the function itself stays as it is."""
 
     def mark(planner: Planner) -> Planner:
         marked: Any = planner
-        marked.__strategy__ = Strategy(planner, cures, risk, order, reads, frozenset(needs))
+        marked.__strategy__ = Strategy(planner, cures, risk, order, reads, frozenset(needs), uses)
         return planner
 
     return mark

@@ -46,7 +46,7 @@ def fix_node_selector(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | De
 def _earlier(held: Site, stable: Before | None) -> Choice | None:
     if stable is None:
         return None
-    selector = stable.replica_set.spec.template.spec.node_selector
+    selector = stable.revision.template.spec.node_selector
     if selector == held.template.spec.node_selector:
         return None
     shown = ", ".join(f"{k}={v}" for k, v in sorted(selector.items())) or "none"

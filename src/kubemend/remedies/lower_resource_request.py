@@ -44,7 +44,7 @@ def _lowered(held: Site, stable: Before | None, name: str) -> tuple[Json, tuple[
     """The template with the earlier requests where these were lower, and the requests that stand there now."""
     wanted, requires = shape(held.template), []
     for i, container in enumerate(held.template.spec.containers):
-        old = stable.replica_set.spec.template.spec.container(container.name) if stable else None
+        old = stable.revision.template.spec.container(container.name) if stable else None
         now, earlier = container.resources.requests.get(name), _request(old, name)
         if now is None or earlier is None or parse(earlier) >= parse(now):
             continue

@@ -12,7 +12,7 @@ from kubemend.model.pointer import at, pointer
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, patch, strategy
 from kubemend.remedies.room import places
-from kubemend.remedies.site import verified
+from kubemend.remedies.site import stragglers, verified
 from kubemend.remedies.template import nested, put, shape
 from kubemend.remedies.workload import REVISED, as_json, cited, workload
 
@@ -38,7 +38,7 @@ def restore_affinity(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Dec
     if stable is None:
         return Declined("there is no earlier revision whose affinity could be restored")
     steps = _steps(kind)
-    now, earlier = (_rule(s, steps) for s in (held.template.spec, stable.replica_set.spec.template.spec))
+    now, earlier = (_rule(s, steps) for s in (held.template.spec, stable.revision.template.spec))
     if not now:
         return Declined(f"{held.obj.ref} no longer has a required {kind}")
     if now == earlier:
@@ -52,7 +52,7 @@ def restore_affinity(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Dec
         change = {step: change}
     had = "had another" if earlier else "had no"
     return Proposal(
-        changes=(patch(held.obj, nested(held.obj.ref, {"spec": change})),),
+        changes=(patch(held.obj, nested(held.obj.ref, {"spec": change})), *stragglers(held.obj, snapshot)),
         reason=f"{stable.title} {had} required {kind}",
         confidence=stable.confidence,
         verify=verified(held, diagnosis, snapshot),

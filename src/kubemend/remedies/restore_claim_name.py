@@ -29,7 +29,7 @@ def restore_claim_name(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
         return Declined(f"claim {name!r} is there; why it isn't bound is a matter of its own")
     if stable is None:
         return Declined(f"there is no earlier revision; {_hint(diagnosis)}")
-    earlier = {v.name: v.persistent_volume_claim for v in stable.replica_set.spec.template.spec.volumes}
+    earlier = {v.name: v.persistent_volume_claim for v in stable.revision.template.spec.volumes}
     for i, volume in enumerate(held.template.spec.volumes):
         now, had = volume.persistent_volume_claim, earlier.get(volume.name)
         if now is None or now.claim_name != name or had is None or had.claim_name == name:

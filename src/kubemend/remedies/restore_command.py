@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubemend.model.access import Access, Risk
+from kubemend.model.access import Risk
 from kubemend.model.finding import Diagnosis
 from kubemend.model.objects import Container
 from kubemend.model.plan import Declined
@@ -10,6 +10,7 @@ from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.site import container_before, proposal, site, verified
 from kubemend.remedies.template import json, put, shape
+from kubemend.remedies.workload import REVISED
 
 _FIELDS = ("command", "args", "workingDir")
 
@@ -18,7 +19,7 @@ _FIELDS = ("command", "args", "workingDir")
     cures=("KM109", "KM102", "KM110"),
     risk=Risk.MEDIUM,
     reads=(),
-    needs={Access("patch", "deployments", "apps")},
+    needs=REVISED,
     order=20,
 )
 def restore_command(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
@@ -28,7 +29,7 @@ def restore_command(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Decl
     and kept its image: another image is another program, and then the whole revision should go back.
 
     ## Safety
-    Nothing is made up: what is written stood in an earlier revision of the same Deployment. The image, the
+    Nothing is made up: what is written stood in an earlier revision of the same workload. The image, the
     environment and everything else of the newest revision stay.
     """
     found = site(diagnosis, snapshot)

@@ -96,7 +96,7 @@ def _candidates(found: Site, snapshot: Snapshot, wanted: _Wanted, uses: list[Ref
     known = _known(found, snapshot, wanted, uses)
     held = before(found, snapshot)
     if held is not None:
-        old = _slots(held.replica_set.spec.template.spec, wanted)
+        old = _slots(held.revision.template.spec, wanted)
         text = next((old[s] for u in uses if (s := _slot(found.template.spec, u)) in old), None)
         # Where names can't be known, replicas that are ready show that theirs is there.
         there = held.proven if known is None else text in known

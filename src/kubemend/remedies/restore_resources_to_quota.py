@@ -57,7 +57,7 @@ def _restored(held: Site, stable: Before, name: str, *, lower: bool) -> tuple[Js
     """The template with the earlier amounts, and the amounts that stand there now."""
     wanted, requires = shape(held.template), []
     for i, container in enumerate(held.template.spec.containers):
-        old = stable.replica_set.spec.template.spec.container(container.name)
+        old = stable.revision.template.spec.container(container.name)
         for field, amount in _amounts(container, old, name, lower=lower):
             wanted = put(wanted, ("containers", i, "resources", field, name), amount)
             requires.append(cited(held, "containers", i, "resources", field, name))

@@ -41,7 +41,7 @@ def restore_service_account(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposa
     missing = str(diagnosis.root.facts["name"])
     if held.template.spec.service_account_name != missing:
         return Declined(f"{held.obj.ref} no longer runs as {missing!r}")
-    if stable is not None and (name := stable.replica_set.spec.template.spec.service_account_name) != missing:
+    if stable is not None and (name := stable.revision.template.spec.service_account_name) != missing:
         why, confidence, risk = f"{stable.title} ran as {name or 'default'!r}", stable.confidence, None
     elif near := diagnosis.root.facts.get("near"):
         name, why = str(near), f"{missing!r} looks like a slip for {near!r}"

@@ -34,7 +34,7 @@ def restore_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
         return Declined(
             f"no earlier revision is known to have tolerated {taint.key}; a person must say who may go there"
         )
-    lost = [t for t in stable.replica_set.spec.template.spec.tolerations if tolerates((t,), taint) and t not in now]
+    lost = [t for t in stable.revision.template.spec.tolerations if tolerates((t,), taint) and t not in now]
     if not lost:
         return Declined(f"{stable.title} didn't tolerate {taint.key} either; a person must say who may go there")
     wanted = put(shape(held.template), ("tolerations",), as_json((*now, *lost)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kubemend.kube.rollout import active, last_stable, ready, restarts
+from kubemend.kube.rollout import REVISION_LABEL, active, gone_before, ready, restarts
 from kubemend.model.finding import Cite, Diagnosis, cite
 from kubemend.model.objects import (
     Container,
@@ -21,11 +21,11 @@ from kubemend.model.objects import (
     Pod,
     PodTemplate,
     Probe,
-    ReplicaSet,
+    Revision,
     StatefulSet,
 )
 from kubemend.model.plan import Change, Declined, Evict, Verify
-from kubemend.model.snapshot import Snapshot
+from kubemend.model.snapshot import Snapshot, revision_of
 from kubemend.model.strategy import Proposal, evict, patch, template_of
 from kubemend.remedies.template import Json, NotHeld, difference, nested, shape
 
@@ -77,7 +77,7 @@ class Site:
 class Before:
     """The revision to go back to. `proven`: it has ready replicas at this moment."""
 
-    replica_set: ReplicaSet
+    revision: Revision
     proven: bool
 
     @property
@@ -88,7 +88,7 @@ class Before:
     @property
     def title(self) -> str:
         """How a sentence names it."""
-        return f"revision {self.replica_set.metadata.annotations.get('deployment.kubernetes.io/revision', '?')}"
+        return f"revision {revision_of(self.revision) or '?'}"
 
 
 def site(diagnosis: Diagnosis, snapshot: Snapshot) -> Site | Declined:
@@ -129,14 +129,11 @@ def _changeable(obj: Obj) -> Workload | Pod | Declined:
 
 
 def before(site: Site, snapshot: Snapshot) -> Before | None:
-    """The revision of the site's Deployment to go back to; other kinds keep theirs where it isn't read."""
-    if not isinstance(site.obj, Deployment):
+    """The revision of the site's workload to go back to, as far as its earlier ones could be read."""
+    if isinstance(site.obj, Pod):
         return None
-    revisions = snapshot.revisions(site.obj)
-    stable = last_stable(revisions, revisions[0]) if revisions else None
-    if stable is None:
-        return None
-    return Before(stable, bool(stable.status.ready_replicas or stable.status.available_replicas))
+    found = gone_before(site.obj, snapshot)
+    return None if found is None else Before(*found)
 
 
 def container_before(site: Site, snapshot: Snapshot) -> tuple[Container, Before] | None:
@@ -144,7 +141,7 @@ def container_before(site: Site, snapshot: Snapshot) -> tuple[Container, Before]
     found = before(site, snapshot)
     if found is None or site.container is None:
         return None
-    container = found.replica_set.spec.template.spec.container(site.container.name)
+    container = found.revision.template.spec.container(site.container.name)
     return None if container is None else (container, found)
 
 
@@ -240,7 +237,7 @@ def thriving(pod: Pod, snapshot: Snapshot) -> list[Pod]:
 
 
 def _revision(pod: Pod) -> str:
-    return pod.metadata.labels.get("controller-revision-hash", "")
+    return pod.metadata.labels.get(REVISION_LABEL, "")
 
 
 def _settled(pod: Pod, snapshot: Snapshot) -> bool:

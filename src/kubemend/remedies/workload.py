@@ -27,8 +27,8 @@ PLACED = {
 """What a change of where pods may run needs. A StatefulSet leaves its waiting pod as it is, so that is evicted;
 a DaemonSet makes no pod at all where none may run, so none of its pods ever waits for want of a node."""
 
-REVISED = {Access("patch", "deployments", "apps")}
-"""What is needed where only a Deployment is changed, since only its earlier revisions are read."""
+REVISED = {*PLACED, Access("patch", "daemonsets", "apps")}
+"""What a return to something that an earlier revision had needs, whatever kind of workload it is of."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 import msgspec
@@ -50,6 +51,11 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def note(self, *, kind: str, actor: str, cluster: str, detail: dict[str, Any]) -> None:
+        """Append one row that belongs to no other change."""
+        async with self._database.transaction() as connection:
+            await append(connection, at=time.time(), kind=kind, actor=actor, cluster=cluster, **detail)
 
     async def list(self, *, repair: str | None = None, limit: int = 100) -> list[Record]:
         """The newest `limit` rows, oldest of them first."""

@@ -20,7 +20,8 @@ HOUR, DAY = 3600.0, 86400.0
 class Limits(Struct, frozen=True, kw_only=True):
     """How much may be repaired. Counted in the same transaction that starts a repair, over all processes.
 
-    attempts: repairs of one incident's fault in 24 hours. cooldown_s: seconds between the end of one repair of
+    attempts: repairs of one incident's fault that began in 24 hours; what a person orders by name cures no incident,
+    and each time takes a yes of its own. cooldown_s: seconds between the end of one repair of
     an object and the start of the next. concurrent, per_namespace: open at once. per_hour: started in an hour.
     """
 
@@ -61,7 +62,8 @@ async def check_limits(connection: AsyncConnection, repair: Repair, limits: Limi
         return int((await connection.execute(query)).scalar_one())
 
     begun = TABLE.c.started_at.is_not(None)
-    attempts = await count(TABLE.c.fingerprint == repair.plan.fingerprint, begun, TABLE.c.started_at > now - DAY)
+    same = TABLE.c.fingerprint == repair.plan.fingerprint
+    attempts = await count(same, begun, TABLE.c.started_at > now - DAY) if repair.plan.code else 0
     target, namespace = str(repair.plan.target), repair.plan.target.namespace
     is_open = TABLE.c.state.in_(OPEN)
     # What was refused, or failed before anything changed, needs no rest.

@@ -46,6 +46,13 @@ class UnknownRepair(StoreError):
     exit_status = 2
 
 
+class UnknownIncident(StoreError):
+    """No incident has that id."""
+
+    code = "incident-unknown"
+    exit_status = 2
+
+
 _FULL = "free space on that disk, then run the same command again"
 _CLOSED = "make the file and its folder writable, or give another one with --store"
 _SIGNS = (

@@ -15,6 +15,7 @@ from kubemend.store import schema
 from kubemend.store.audit import append
 from kubemend.store.clock import moment
 from kubemend.store.database import Database
+from kubemend.store.errors import UnknownIncident
 
 TABLE = schema.incidents
 
@@ -57,6 +58,14 @@ class Incidents:
             changed = await connection.execute(query.values(phase=phase, updated_at=now, resolved_at=resolved))
             if changed.rowcount:
                 await append(connection, at=now, kind="incident", actor="detector", incident=incident, phase=phase)
+
+    async def get(self, incident: str) -> Incident:
+        """One incident. UnknownIncident when there is none."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(select(TABLE).where(TABLE.c.id == incident))).mappings().first()
+        if row is None:
+            raise UnknownIncident(f"there is no incident {incident}", where=incident)
+        return _incident(row)
 
     async def list(self, *, cluster: str | None = None, unresolved: bool = False, limit: int = 100) -> list[Incident]:
         """The newest incidents, newest first."""

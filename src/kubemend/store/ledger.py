@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from kubemend.store.database import Database, default_path
 from kubemend.store.incidents import Incidents
 from kubemend.store.repairs import Repairs
 from kubemend.store.switch import KillSwitch
+from kubemend.store.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Ledger:
     incidents: Incidents
     audit: Audit
     switch: KillSwitch
+    usage: Callable[[str], Usage]
+    """What is known of the use of a cluster's containers, by the cluster's name."""
 
 
 @asynccontextmanager
@@ -42,6 +45,7 @@ async def open_ledger(path: Path | None = None) -> AsyncIterator[Ledger]:
             incidents=Incidents(database),
             audit=Audit(database),
             switch=KillSwitch(database),
+            usage=lambda cluster: Usage(database, cluster),
         )
     finally:
         await database.close()

@@ -101,3 +101,16 @@ switches = Table(
     Column("why", Text, nullable=False),
     Column("at", Float, nullable=False),
 )
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("cluster", String(253), primary_key=True),
+    Column("namespace", String(253), primary_key=True),
+    Column("kind", String(63), primary_key=True),
+    Column("workload", String(253), primary_key=True),
+    Column("container", String(253), primary_key=True),
+    # Histograms as JSON, which fade and so never grow.
+    Column("record", Text, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from kubemend.cluster.errors import (
@@ -12,14 +13,16 @@ from kubemend.cluster.errors import (
     OutcomeUnknown,
     ServerError,
     TimedOut,
+    TooManyRequests,
 )
+from kubemend.engine.guard.budgets import allowed
 from kubemend.engine.guard.errors import Doubtful, Elsewhere, Stopped
 from kubemend.engine.guard.hands import MARK
 from kubemend.engine.guard.identity import untouched
 from kubemend.engine.guard.means import CONFLICTS, Means, stepped
 from kubemend.engine.guard.witness import found, made, read_back, until_gone
 from kubemend.model.errors import KubemendError
-from kubemend.model.plan import Change, Create, Delete
+from kubemend.model.plan import Change, Create, Delete, Evict
 from kubemend.model.repair import Repair, State
 from kubemend.store.switch import Paused
 
@@ -58,11 +61,14 @@ class _Attempt:
         self._change = repair.plan.changes[index]
         # From before this attempt: an earlier process, or an earlier try, may have a request under way.
         self._doubt = repair.steps[index].sent
+        self._began = time.monotonic()
+        self._held_back: TooManyRequests | None = None
 
     async def made(self) -> Repair:
         """Have the change in the cluster, and noted. Stopped when the object is another than was planned for."""
         change, told = self._change, "found already made"
-        for _ in range(CONFLICTS):
+        left = CONFLICTS
+        while left > 0:
             live = await self._means.hands.live(change.target)
             step = self.repair.steps[self._index]
             if made(change, live, step, self.repair.id):
@@ -75,6 +81,11 @@ class _Attempt:
             if after is not None:
                 return await self._noted(after, "ok")
             told = "the answer was lost; found made"
+            left -= 1
+            if self._held_back is not None:
+                # What a budget holds back was never begun, and is no conflict: it may wait as long as it was told to.
+                left += 1
+                await self._until_allowed(live, self._held_back)
         raise Elsewhere(f"{change.target} changes faster than it can be written")
 
     async def _sent(self, live: Object | None) -> Object | None:
@@ -89,9 +100,25 @@ class _Attempt:
                 raise
         except ClusterError as error:
             await self._came_to(error, doubt=self._doubt)
+            if isinstance(error, TooManyRequests) and isinstance(self._change, Evict) and self._change.patience_s:
+                self._held_back = error
+                return None
             if not self._is_elsewhere(error):
                 raise
         return None
+
+    async def _until_allowed(self, live: Object | None, refused: TooManyRequests) -> None:
+        """Wait until the budgets let the pod go, or raise what held it back when its patience is over."""
+        self._held_back = None
+        patience = self._change.patience_s if isinstance(self._change, Evict) else 0.0
+        while True:
+            if time.monotonic() - self._began > patience:
+                why = f"{self._change.target} could not be evicted in {patience:g} s: {refused.message}"
+                raise Stopped(why, code=refused.code) from refused
+            await self._means.ledger.repairs.beat(self.repair)
+            await self._means.sight.changed(1.0)
+            if live is None or allowed(live, self._means.sight.snapshot()):
+                return
 
     def _is_elsewhere(self, error: ClusterError) -> bool:
         """Whether the answer says that the object is not as it was a moment ago, perhaps for what we did ourselves."""

@@ -7,16 +7,20 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from kubemend.kube.quantity import parse
-from kubemend.kube.scheduling import free, misfit, requests
+from kubemend.kube.scheduling import Room, Storage, requests
 from kubemend.model.objects import (
     Deployment,
     LimitRange,
+    Namespace,
     Node,
     Obj,
+    PersistentVolume,
+    PersistentVolumeClaim,
     Pod,
     PodSpec,
     ResourceQuota,
     StatefulSet,
+    StorageClass,
 )
 from kubemend.model.snapshot import Snapshot
 
@@ -43,33 +47,32 @@ def _nodes(before: Deployment | StatefulSet, after: Deployment | StatefulSet, sn
     if not snapshot.was_read(Node) or not snapshot.was_read(Pod, after.namespace):
         yield "nodes and pods could not be read, so it is unknown whether the new pods fit"
         return
-    spec, labels = after.spec.template.spec, after.spec.template.metadata.labels
+    spec, nodes = after.spec.template.spec, snapshot.all(Node)
     old = {p.metadata.uid for p in snapshot.pods(before)}
-    room: dict[str, dict[str, Decimal]] = {}
-    nodes = snapshot.all(Node)
-    by_node: dict[str, list[Pod]] = {}
-    for pod in snapshot.all(Pod):
-        if pod.metadata.uid not in old:
-            by_node.setdefault(pod.spec.node_name, []).append(pod)
-    for node in nodes:
-        room[node.name] = dict(free(node, by_node.get(node.name, ())))
-    placed = sum(_place(spec, labels, nodes, room) for _ in range(after.spec.replicas))
+    others = [p for p in snapshot.all(Pod) if p.metadata.uid not in old]
+    labels = after.spec.template.metadata.labels
+    room = Room(
+        spec,
+        after.namespace,
+        labels,
+        nodes,
+        others,
+        storage=_storage(snapshot, after.namespace),
+        namespaces={n.name: n.metadata.labels for n in snapshot.all(Namespace)},
+    )
+    placed = room.fill(after.spec.replicas)
     if placed < after.spec.replicas:
-        need = requests(spec)
-        asked = ", ".join(f"{k} {v.normalize():f}" for k, v in sorted(need.items()))
+        asked = ", ".join(f"{k} {v.normalize():f}" for k, v in sorted(requests(spec).items()))
         yield f"only {placed} of {after.spec.replicas} pods would fit on the {len(nodes)} nodes (each asks {asked})"
 
 
-def _place(spec: PodSpec, labels: Mapping[str, str], nodes: list[Node], room: dict[str, dict[str, Decimal]]) -> bool:
-    for node in nodes:
-        if not misfit(spec, labels, node, room[node.name]):
-            for name, amount in requests(spec).items():
-                if name in room[node.name]:
-                    room[node.name][name] -= amount
-            if "pods" in room[node.name]:
-                room[node.name]["pods"] -= 1
-            return True
-    return False
+def _storage(snapshot: Snapshot, namespace: str) -> Storage | None:
+    """Claims and volumes, where they were read; None when it is unknown what they would keep off a node."""
+    kinds = (PersistentVolumeClaim, PersistentVolume, StorageClass)
+    if not all(snapshot.was_read(k, namespace) for k in kinds):
+        return None
+    claims = snapshot.all(PersistentVolumeClaim, namespace)
+    return Storage.of(claims, snapshot.all(PersistentVolume), snapshot.all(StorageClass))
 
 
 def _quota(before: Deployment | StatefulSet, after: Deployment | StatefulSet, quota: ResourceQuota) -> Iterator[str]:

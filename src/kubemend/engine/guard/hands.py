@@ -11,12 +11,13 @@ from kubemend.cluster.transport import Transport
 from kubemend.cluster.writer import Writer
 from kubemend.engine.guard import revision
 from kubemend.engine.guard.identity import CONTROLLERS
-from kubemend.kube.diff import without_server_fields
 from kubemend.kube.patch import inverse, strategic
 from kubemend.kube.patch import merge as merge_patch
+from kubemend.kube.recreation import manifest
+from kubemend.kube.redaction import text
 from kubemend.model.access import Access
 from kubemend.model.objects import kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.ref import Ref
 
 MARK = "kubemend.dev/repair"
@@ -58,14 +59,23 @@ class Hands:
                 await self._writer.evict(change.target, uid=change.uid, resource_version=version, dry_run=dry_run)
                 return {}
             case Delete():
-                await self._writer.delete(change.target, uid=change.uid, resource_version=version, dry_run=dry_run)
+                await self._writer.delete(
+                    change.target, uid=change.uid, resource_version=version, grace=change.grace, dry_run=dry_run
+                )
                 return {}
+            case Exec():
+                return {} if dry_run else await self._executed(change)
             case Create():
-                manifest = marked(change.manifest, repair)
+                made = marked(change.manifest, repair)
                 if dry_run:
                     # The name may still be taken by the object that an earlier change of the plan deletes.
-                    manifest["metadata"]["name"] += "-dry-run"
-                return await self._writer.create(manifest, dry_run=dry_run)
+                    made["metadata"]["name"] += "-dry-run"
+                return await self._writer.create(made, dry_run=dry_run)
+
+    async def _executed(self, change: Exec) -> Object:
+        """Run the command. What it printed is kept without what looks secret in it."""
+        ended = await self._writer.execute(change.target, change.container, change.command, within=change.within_s)
+        return {**ended, "stdout": text(ended["stdout"]), "stderr": text(ended["stderr"])}
 
     async def _scaled(self, change: Scale) -> Object:
         """The object after its scale was set: the answer to that held no more than the scale."""
@@ -104,9 +114,8 @@ class Hands:
                 return
 
     async def _recreate(self, before: Object) -> None:
-        manifest = {"apiVersion": before["apiVersion"], "kind": before["kind"], **without_server_fields(before)}
         try:
-            await self._writer.create(manifest)
+            await self._writer.create(manifest(before))
         except AlreadyExists:
             # A restart in the middle of this very step: the object is back already, which is what was wanted.
             return
@@ -159,21 +168,25 @@ def _with_maps(obj: Object) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def permissions(change: Change) -> tuple[Access, ...]:
-    """The RBAC permissions that a change and its undo need."""
+def permissions(change: Change, plural: str = "") -> tuple[Access, ...]:
+    """The RBAC permissions that a change and its undo need. plural: of a kind that we have no Struct for."""
     target = change.target
     kind = kind_of(target)
-    plural = kind.plural if kind is not None else target.kind.lower() + "s"
+    plural = kind.plural if kind is not None else plural or target.kind.lower() + "s"
     match change:
         case Patch():
             return (Access("get", plural, target.group), Access("patch", plural, target.group))
         case RollBack():
-            read = Access("get", "replicasets", change.revision.group)
+            kept = kind_of(change.revision)
+            read = Access("get", "replicasets" if kept is None else kept.plural, change.revision.group)
             return (read, Access("get", plural, target.group), Access("patch", plural, target.group))
         case Scale():
             return (Access("get", plural, target.group), Access("patch", f"{plural}/scale", target.group))
         case Evict():
             return (Access("create", "pods/eviction"),)
+        case Exec():
+            # A WebSocket is a GET; servers from 1.35 on ask for both.
+            return (Access("create", "pods/exec"), Access("get", "pods/exec"))
         case Create() | Delete():
             return (Access("create", plural, target.group), Access("delete", plural, target.group))
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from kubemend.kube.diff import without_server_fields
+from kubemend.model.objects import Obj, kind_of
+from kubemend.model.objects.config import decode_withheld
 from kubemend.model.plan import Change, Create
+from kubemend.model.ref import Ref
 
 CONTROLLERS = (
     "deployment.kubernetes.io/",
@@ -35,3 +40,9 @@ def authored(obj: Object) -> Object:
     notes = {k: v for k, v in own["metadata"].get("annotations", {}).items() if not k.startswith(CONTROLLERS)}
     # A controller's first note makes the map, so that an empty one and none are the same.
     return {**own, "metadata": {**own["metadata"], "annotations": notes}}
+
+
+def typed(ref: Ref, obj: Object) -> Obj | None:
+    """A raw object as the Struct of its kind; None for a kind that we have no Struct for."""
+    kind = kind_of(ref)
+    return None if kind is None else msgspec.convert(obj, type=kind, dec_hook=decode_withheld)

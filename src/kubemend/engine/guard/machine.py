@@ -15,10 +15,11 @@ from kubemend.engine.guard.applying import apply
 from kubemend.engine.guard.errors import Stopped
 from kubemend.engine.guard.hands import Hands, permissions
 from kubemend.engine.guard.means import Means, Tell
-from kubemend.engine.guard.preflight import Check, checks
+from kubemend.engine.guard.preflight import Check, checks, plural_of
 from kubemend.engine.guard.proving import prove
 from kubemend.engine.guard.restoring import restore
 from kubemend.engine.guard.rivals import mark_of, unproven
+from kubemend.engine.guard.rollback import final
 from kubemend.engine.guard.verification import Sight, baseline
 from kubemend.engine.judge import judge
 from kubemend.engine.policy import Mode, Policy, Verdict
@@ -226,13 +227,9 @@ class Guard:
     async def undo(self, repair: Repair, *, actor: str) -> Repair:
         """Take back a finished repair, because a person asked. Their request is the approval."""
         self._demand_writes()
-        if repair.state not in (State.SUCCEEDED, State.ESCALATED):
-            raise Stopped(
-                f"repair {repair.id} is {repair.state}; only one that succeeded or was escalated can be undone",
-                code="not-undoable",
-            )
+        refuse_final(repair)
         for change in repair.plan.changes:
-            for access in permissions(change):
+            for access in permissions(change, await plural_of(change, self._reader)):
                 answer = await self._reader.allowed(access, namespace=change.target.namespace)
                 if not answer.allowed:
                     raise Stopped(
@@ -264,6 +261,21 @@ class Guard:
         if failures:
             raise failures[0]
         return [e for e in ends if isinstance(e, Repair)]
+
+
+def refuse_final(repair: Repair) -> None:
+    """Stopped, when there is nothing to take back, or no way to."""
+    if repair.state not in (State.SUCCEEDED, State.ESCALATED):
+        raise Stopped(
+            f"repair {repair.id} is {repair.state}; only one that succeeded or was escalated can be undone",
+            code="not-undoable",
+            where=repair.id,
+        )
+    made = [(c, s) for c, s in zip(repair.plan.changes, repair.steps, strict=False) if s.after is not None]
+    whys = [final(c, s.before) for c, s in made]
+    if whys and all(whys):
+        told = "; ".join(dict.fromkeys(w for w in whys if w))
+        raise Stopped(f"repair {repair.id} can't be undone: {told}", code="not-undoable", where=repair.id)
 
 
 def _names(repair: Repair) -> list[str]:

@@ -12,20 +12,23 @@ from kubemend.cluster.errors import ClusterError, Conflict
 from kubemend.cluster.reader import Reader
 from kubemend.engine.guard.capacity import shortages
 from kubemend.engine.guard.hands import MARK, Hands, expected, permissions
-from kubemend.engine.guard.identity import authored, untouched
+from kubemend.engine.guard.identity import authored, typed, untouched
 from kubemend.engine.guard.ownership import owner_of
-from kubemend.engine.guard.revision import privileges
 from kubemend.kube.diff import changed
+from kubemend.kube.privileges import privileges
+from kubemend.kube.recreation import gone_for_good
+from kubemend.kube.rollout import RESTARTED_AT, restarting
 from kubemend.model.access import Risk
 from kubemend.model.finding import plain
-from kubemend.model.objects import HorizontalPodAutoscaler, Obj, kind_of
-from kubemend.model.objects.config import decode_withheld
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
+from kubemend.model.objects import HorizontalPodAutoscaler, kind_of
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, Plan, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
 
 Object = dict[str, Any]
+
+_NOTES = pointer("spec", "template", "metadata", "annotations")
 
 CONFLICTS = 8
 """How often a dry run is repeated when only status moved the object's version: a crash-looping pod does so often."""
@@ -92,7 +95,7 @@ def _still_true(plan: Plan, before: Mapping[int, Object | None], snapshot: Snaps
 
 def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Check:
     name = f"owner of {change.target}"
-    if live is not None and not isinstance(change, Evict) and (owner := owner_of(live)) is not None:
+    if live is not None and not _undisputed(change, live) and (owner := owner_of(live)) is not None:
         return Check(name, ok=False, why=f"managed by {owner}; make the change there (kubemend fix -o patch prints it)")
     if isinstance(change, Scale):
         for autoscaler in snapshot.all(HorizontalPodAutoscaler, change.target.namespace):
@@ -104,12 +107,35 @@ def _nobody_elses(change: Change, live: Object | None, snapshot: Snapshot) -> Ch
     return Check(name, ok=True, why="nobody else's")
 
 
+def _undisputed(change: Change, live: Object) -> bool:
+    """Whether an owner wouldn't have it otherwise: pods that are made anew or have ended, and the mark of a restart.
+
+    Pods bear the marks of their owner's charts, since templates do. A field that is in nobody's manifests is reverted
+    by nobody, so `kubectl rollout restart` is usual on what Helm or Argo CD owns.
+    """
+    match change:
+        case Evict() | Exec():
+            return True
+        case Delete():
+            return gone_for_good(live) is not None
+        case Patch():
+            held: Any = at(change.body, _NOTES)
+            return isinstance(held, dict) and change.body == restarting(held.get(RESTARTED_AT, ""))
+        case _:
+            return False
+
+
 async def _permitted(change: Change, reader: Reader) -> AsyncIterator[Check]:
-    for access in permissions(change):
+    for access in permissions(change, await plural_of(change, reader)):
         answer = await reader.allowed(access, namespace=change.target.namespace)
         name = f"permission {access.verb} {access.resource}"
         hint = answer.reason or "no role allows it (kubemend rbac fixer prints one)"
         yield Check(name, answer.allowed, "allowed" if answer.allowed else hint)
+
+
+async def plural_of(change: Change, reader: Reader) -> str:
+    """How the API server's rules call the kind of a change's target; "" for a kind that we have a Struct for."""
+    return "" if kind_of(change.target) is not None else (await reader.locate(change.target)).plural
 
 
 async def _dry_run(
@@ -123,7 +149,8 @@ async def _dry_run(
         yield Check(name, ok=False, why=error.message)
         return
     if not isinstance(written, (Patch, Scale)) or before is None:
-        yield Check(name, ok=True, why="accepted")
+        why = "can't be rehearsed: it runs once" if isinstance(written, Exec) else "accepted"
+        yield Check(name, ok=True, why=why)
         return
     if isinstance(written, Scale):
         result = {**before, "spec": {**before["spec"], "replicas": written.replicas}}
@@ -180,11 +207,5 @@ def _within(path: str, prefix: str) -> bool:
 
 
 def _shortages(target: Ref, before: Object, after: Object, snapshot: Snapshot) -> list[str]:
-    kind = kind_of(target)
-    if kind is None:
-        return []
-    return list(shortages(_typed(kind, before), _typed(kind, after), snapshot))
-
-
-def _typed(kind: type[Obj], obj: Object) -> Obj:
-    return msgspec.convert(obj, type=kind, dec_hook=decode_withheld)
+    was, is_ = typed(target, before), typed(target, after)
+    return [] if was is None or is_ is None else list(shortages(was, is_, snapshot))

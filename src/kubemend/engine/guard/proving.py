@@ -8,7 +8,7 @@ from kubemend.cluster.errors import ClusterError
 from kubemend.engine.guard.means import Means
 from kubemend.engine.guard.rollback import foreign
 from kubemend.engine.guard.verification import Seen, verify
-from kubemend.model.plan import Delete, Evict
+from kubemend.model.plan import Delete, Evict, Exec
 from kubemend.model.repair import Repair, State
 from kubemend.model.rule import Rule
 
@@ -30,7 +30,7 @@ async def _theirs(repair: Repair, means: Means) -> str:
     """What someone else made meanwhile of the fields we wrote: then it is not our change alone that was proven."""
     told = ""
     for change, step in zip(repair.plan.changes, repair.steps, strict=True):
-        if isinstance(change, (Evict, Delete)):
+        if isinstance(change, (Evict, Delete, Exec)):
             continue
         try:
             live = await means.hands.live(change.target)

@@ -7,10 +7,10 @@ from typing import Any
 from kubemend.cluster.errors import ClusterError, Conflict, NotFound, OutcomeUnknown, TimedOut
 from kubemend.engine.guard.errors import Elsewhere, Stopped
 from kubemend.engine.guard.means import CONFLICTS, Means, stepped
-from kubemend.engine.guard.rollback import hindrance, order, restored, users
+from kubemend.engine.guard.rollback import final, hindrance, order, restored, users
 from kubemend.engine.guard.succession import successor
 from kubemend.engine.guard.witness import found, leaving, made, until_gone
-from kubemend.model.plan import Create, Evict
+from kubemend.model.plan import Create, Evict, Exec
 from kubemend.model.repair import Repair, State
 from kubemend.store.switch import Paused
 
@@ -27,8 +27,11 @@ async def restore(repair: Repair, means: Means) -> Repair:
                 repair = await _restore_one(repair, index, means)
         except (ClusterError, Stopped, Paused) as error:
             return await means.move(repair, State.ESCALATED, f"could not take it back: {error.message}")
-    done = "undone as asked" if repair.undo else f"taken back: {why}"
-    return await means.move(repair, State.ROLLED_BACK, done)
+    if repair.undo:
+        return await means.move(repair, State.ROLLED_BACK, "undone as asked")
+    only_evicted = all(isinstance(c, Evict) for c in repair.plan.changes)
+    done = "nothing could be taken back, for a pod that was evicted is gone" if only_evicted else "taken back"
+    return await means.move(repair, State.ROLLED_BACK, f"{done}: {why}")
 
 
 async def _looked_for(repair: Repair, index: int, means: Means) -> Repair:
@@ -45,6 +48,8 @@ async def _looked_for(repair: Repair, index: int, means: Means) -> Repair:
 
 async def _restore_one(repair: Repair, index: int, means: Means) -> Repair:
     change, step = repair.plan.changes[index], repair.steps[index]
+    if isinstance(change, Exec):
+        raise Stopped(f"{final(change, step.before)}; the repair failed because {repair.why}")
     after = step.after or {}
     for _ in range(CONFLICTS):
         live = await means.hands.live(change.target)

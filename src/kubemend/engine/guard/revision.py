@@ -1,4 +1,4 @@
-"""What a rollback writes: the raw pod template of a ReplicaSet, as `kubectl rollout undo` takes it.
+"""What a rollback writes: the raw pod template of a revision, as `kubectl rollout undo` takes it.
 
 The typed snapshot holds a part of a template only (no literal values of environment variables, for one), so the
 patch is made here, from the two raw objects and at the moment of the write.
@@ -6,25 +6,22 @@ patch is made here, from the two raw objects and at the moment of the write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 from kubemend.cluster.errors import ClusterError
 from kubemend.kube.patch import inverse
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.ref import Ref
 
 Object = dict[str, Any]
-Written = Patch | Scale | Evict | Create | Delete
+Written = Patch | Scale | Evict | Create | Delete | Exec
 
 HASH = "pod-template-hash"
 """The label that the Deployment controller adds to the template of each ReplicaSet it makes, and nothing else."""
 
-_HOST = ("hostNetwork", "hostPID", "hostIPC", "hostUsers", "securityContext")
-
 
 class NotItsRevision(ClusterError):
-    """The ReplicaSet isn't, or is no longer, a revision of the Deployment that it was planned for."""
+    """The object isn't, or is no longer, a revision of the workload that it was planned for."""
 
     code = "not-its-revision"
 
@@ -40,7 +37,7 @@ class Source(Protocol):
 async def resolved(change: Change, before: Object | None, source: Source) -> Written:
     """A rollback as the merge patch of `before` that it comes to now; every other change as it is.
 
-    Raises NotFound when the ReplicaSet is gone, NotItsRevision when it is another or another's.
+    Raises NotFound when the revision is gone, NotItsRevision when it is another or another's.
     """
     if not isinstance(change, RollBack):
         return change
@@ -52,9 +49,9 @@ async def resolved(change: Change, before: Object | None, source: Source) -> Wri
     return Patch(target=change.target, uid=change.uid, body=body, kind="merge")
 
 
-def _template(change: RollBack, replica_set: Object) -> Object:
-    """The template of the ReplicaSet, if it is the planned one and belongs to the Deployment."""
-    metadata = replica_set["metadata"]
+def _template(change: RollBack, revision: Object) -> Object:
+    """The template of the revision, if it is the planned one and belongs to the workload."""
+    metadata = revision["metadata"]
     if metadata["uid"] != change.revision_uid:
         raise NotItsRevision(
             f"{change.revision} was replaced: uid {metadata['uid']}, planned was {change.revision_uid}"
@@ -62,33 +59,17 @@ def _template(change: RollBack, replica_set: Object) -> Object:
     owners = metadata.get("ownerReferences") or ()
     if not any(o.get("controller") and o.get("uid") == change.uid for o in owners):
         raise NotItsRevision(f"{change.revision} is not a revision of {change.target}")
-    template: Object = replica_set["spec"]["template"]
+    template = _held(change, revision)
     held = template.get("metadata") or {}
     labels = {k: v for k, v in (held.get("labels") or {}).items() if k != HASH}
     kept = {k: v for k, v in held.items() if k != "labels"}
     return {**template, "metadata": {**kept, "labels": labels} if labels else kept}
 
 
-def privileges(before: Object, after: Object) -> Iterator[str]:
-    """What two raw pod templates differ in that decides as whom pods run and what they may reach on their node.
-
-    Containers and host paths that are only in `before` don't count: going without them gives nothing.
-    Source: the fields that the Pod Security Standards restrict, and the service account.
-    """
-    old, new = before.get("spec") or {}, after.get("spec") or {}
-    yield from (k for k in _HOST if (old.get(k) or None) != (new.get(k) or None))
-    if (old.get("serviceAccountName") or "default") != (new.get("serviceAccountName") or "default"):
-        yield "serviceAccountName"
-    was, now = _contexts(old), _contexts(new)
-    yield from (f"securityContext of container {n}" for n, held in now.items() if held != was.get(n, {}))
-    paths = _host_paths(old)
-    yield from (f"hostPath {p}" for p in _host_paths(new) if p not in paths)
-
-
-def _contexts(spec: Object) -> dict[str, Object]:
-    held = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-    return {c["name"]: c.get("securityContext") or {} for c in held}
-
-
-def _host_paths(spec: Object) -> list[str]:
-    return [v["hostPath"]["path"] for v in spec.get("volumes") or () if v.get("hostPath")]
+def _held(change: RollBack, revision: Object) -> Object:
+    """A revision's pod template; a ControllerRevision keeps it as the strategic-merge patch that brings it back."""
+    holder = revision if revision["kind"] == "ReplicaSet" else revision.get("data")
+    match holder:
+        case {"spec": {"template": dict() as held}}:
+            return {k: v for k, v in held.items() if k != "$patch"}
+    raise NotItsRevision(f"{change.revision} holds no pod template")

@@ -8,8 +8,9 @@ from typing import Any
 from kubemend.engine.guard.hands import MARK, undo_body
 from kubemend.engine.guard.identity import authored
 from kubemend.kube.diff import changed
+from kubemend.kube.recreation import gone_for_good, manifest
 from kubemend.model.objects import Pod
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.pointer import at, pointer
 from kubemend.model.snapshot import Snapshot
 
@@ -40,11 +41,25 @@ def restored(change: Change, before: Object | None, after: Object, live: Object 
             return same and live is not None and bool(live["spec"].get("replicas") == change.was)
         case Create():
             return live is None or live["metadata"]["uid"] != after["metadata"]["uid"]
+        case Delete() if final(change, before) is not None:
+            return True
         case Delete():
             return live is not None and live["metadata"]["uid"] != change.uid and not _remade_otherwise(before, live)
+        case Exec():
+            return False
         case Evict():
             # A pod can't be put back. What may have to go instead is asked elsewhere: see `succession`.
             return True
+
+
+def final(change: Change, before: Object | None) -> str | None:
+    """Why a change that was made leaves nothing to take back, as a sentence; None when it can be taken back."""
+    match change:
+        case Exec():
+            return "what a command did in a container is not known"
+        case Delete() if before is not None:
+            return gone_for_good(before)
+    return None
 
 
 def foreign(change: Change, before: Object | None, after: Object, live: Object | None) -> str | None:
@@ -52,7 +67,7 @@ def foreign(change: Change, before: Object | None, after: Object, live: Object |
     match change:
         case Delete():
             return None if live is None else "an object of that name was made since: " + _remade(before, live)
-        case Evict():
+        case Evict() | Exec():
             return None
         case _ if live is None:
             return "it was deleted: we left it there, now it is gone"
@@ -136,7 +151,7 @@ def _edits(after: Object, live: Object) -> list[Difference]:
 
 
 def _remade_otherwise(before: Object | None, live: Object) -> bool:
-    return before is None or bool(_edits(before, live))
+    return before is None or bool(_edits(manifest(before), manifest(live)))
 
 
 def _remade(before: Object | None, live: Object) -> str:
@@ -144,7 +159,7 @@ def _remade(before: Object | None, live: Object) -> str:
     if before is None:
         return uid
     return f"we deleted uid {before['metadata']['uid']}, now there is {uid}; " + (
-        _told("had", _edits(before, live)) or "its fields are the same"
+        _told("had", _edits(manifest(before), manifest(live))) or "its fields are the same"
     )
 
 

@@ -11,11 +11,13 @@ from msgspec import Struct
 
 from kubemend.engine.guard.hands import is_marked
 from kubemend.engine.guard.health import beside, health, near
+from kubemend.engine.guard.identity import typed
 from kubemend.engine.judge import judge
-from kubemend.kube.rollout import restarts, template_equal
+from kubemend.kube.rollout import ready, restarts, template_equal
 from kubemend.model.finding import Finding, Severity
-from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet
-from kubemend.model.plan import Create, Evict, Patch, Plan, RollBack
+from kubemend.model.objects import Deployment, Obj, Pod, ReplicaSet, kind_of
+from kubemend.model.plan import Create, Delete, Evict, Exec, Patch, Plan, RollBack
+from kubemend.model.ref import Ref
 from kubemend.model.repair import Baseline, Repair
 from kubemend.model.rule import Rule
 from kubemend.model.snapshot import Snapshot
@@ -76,18 +78,26 @@ def look(repair: Repair, snapshot: Snapshot, rules: Sequence[Rule]) -> Look:
             return Look(Seen.NOT_YET, f"{ref}: {state.why}")
         if (restarted := _restarted(obj, snapshot, repair)) is not None:
             return Look(Seen.BAD, restarted)
+    if (lacking := _unreplaced(repair, snapshot)) is not None:
+        return lacking
     if plan.verify.gone and any(_same_fault(f, plan) for f in findings):
         return Look(Seen.NOT_YET, f"{plan.code} still shows on {plan.target}")
-    return Look(Seen.WELL, ", ".join(f"{ref} is healthy" for ref in plan.verify.healthy) or "the fault is gone")
+    done = "the fault is gone" if plan.code else "made as planned, and nothing near it is worse"
+    return Look(Seen.WELL, ", ".join(f"{ref} is healthy" for ref in plan.verify.healthy) or done)
 
 
 def _not_seen_yet(repair: Repair, snapshot: Snapshot) -> str | None:
     """The watch may lag behind the write: an object is judged only when our write has arrived in it."""
     for change, step in zip(repair.plan.changes, repair.steps, strict=True):
         obj = snapshot.find(change.target)
+        if isinstance(change, Exec):
+            continue
         if isinstance(change, Evict):
             if obj is not None and obj.metadata.uid == change.uid:
                 return f"{change.target} is still being evicted"
+        elif not _is_watched(change.target, snapshot):
+            # What is never seen here can't arrive; the server's own answer to the write stands for it.
+            continue
         elif isinstance(change, (Patch, RollBack, Create)):
             known = None if obj is None else {"metadata": {"annotations": obj.metadata.annotations}}
             if not is_marked(known, repair.id):
@@ -97,13 +107,28 @@ def _not_seen_yet(repair: Repair, snapshot: Snapshot) -> str | None:
     return None
 
 
+def _is_watched(ref: Ref, snapshot: Snapshot) -> bool:
+    kind = kind_of(ref)
+    return kind is not None and snapshot.was_read(kind, ref.namespace)
+
+
+def _target(repair: Repair, snapshot: Snapshot) -> Obj | None:
+    """What the repair is about; of an object that it deleted, what it was."""
+    found = snapshot.find(repair.plan.target)
+    if found is not None:
+        return found
+    made = zip(repair.plan.changes, repair.steps, strict=True)
+    befores = (s.before for c, s in made if isinstance(c, Delete) and c.target == repair.plan.target and s.before)
+    return next((typed(repair.plan.target, b) for b in befores), None)
+
+
 def _same_fault(finding: Finding, plan: Plan) -> bool:
     return finding.code == plan.code and plan.target in (finding.target, finding.subject)
 
 
 def _new_fault(repair: Repair, snapshot: Snapshot, findings: Sequence[Finding], rules: Sequence[Rule]) -> str | None:
-    plan, old = repair.plan, repair.baseline
-    target = snapshot.find(plan.target)
+    old = repair.baseline
+    target = _target(repair, snapshot)
     if target is None:
         return None
     fresh = {p.ref for p in _made_since(target, snapshot, old)}
@@ -141,6 +166,17 @@ def _restarted(obj: Obj, snapshot: Snapshot, repair: Repair) -> str | None:
         if restarts(pod) > 0:
             return f"{pod.ref} has restarted {restarts(pod)} times since the repair"
     return None
+
+
+def _unreplaced(repair: Repair, snapshot: Snapshot) -> Look | None:
+    """What is wrong with the pods that came in the place of others, if they alone are judged."""
+    wanted, target = repair.plan.verify.replaced, snapshot.find(repair.plan.target)
+    if not wanted or target is None:
+        return None
+    if (restarted := _restarted(target, snapshot, repair)) is not None:
+        return Look(Seen.BAD, restarted)
+    good = sum(map(ready, _made_since(target, snapshot, repair.baseline)))
+    return None if good >= wanted else Look(Seen.NOT_YET, f"{good} of {wanted} new pods of {target.ref} are ready")
 
 
 async def verify(

@@ -9,7 +9,7 @@ from kubemend.cluster.errors import ServerError, TimedOut, Unreachable
 from kubemend.engine.guard.errors import Doubtful
 from kubemend.engine.guard.hands import is_marked
 from kubemend.engine.guard.means import Means
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, RollBack, Scale
 from kubemend.model.repair import Step
 
 Object = dict[str, Any]
@@ -26,6 +26,8 @@ def made(change: Change, live: Object | None, step: Step, repair: str) -> bool:
         case Scale():
             moved = live is not None and step.before is not None and _version(live) != _version(step.before)
             return moved and live is not None and live["spec"].get("replicas") == change.replicas
+        case Exec():
+            raise Doubtful(f"a command was begun in {change.target}, and it is not known how it ended")
         case Evict() | Delete():
             # A pod takes its grace period to go, a claim until nobody uses it: to say it again is to write twice.
             return live is None or live["metadata"]["uid"] != change.uid or leaving(live)
@@ -69,12 +71,16 @@ async def read_back(change: Change, step: Step, repair: str, means: Means) -> Ob
 
 
 async def until_gone(change: Delete | Create, uid: str, means: Means) -> None:
-    """Wait until the object of this uid is no longer there; Doubtful when it still is after `GONE_S`."""
-    deadline = time.monotonic() + GONE_S
+    """Wait until the object of this uid is no longer there; Doubtful when it still is after `GONE_S`.
+
+    A pod has its grace period besides.
+    """
+    began = time.monotonic()
     while (live := await means.hands.live(change.target)) is not None and live["metadata"]["uid"] == uid:
-        if time.monotonic() > deadline:
+        allowed = GONE_S + live["metadata"].get("deletionGracePeriodSeconds", 0)
+        if time.monotonic() - began > allowed:
             held = live["metadata"].get("finalizers", [])
-            why = f"{change.target} is still there {GONE_S:g} s after its deletion (finalizers {held})"
+            why = f"{change.target} is still there {allowed:g} s after its deletion (finalizers {held})"
             raise Doubtful(why, code="not-gone")
         await means.sight.changed(0.5)
 

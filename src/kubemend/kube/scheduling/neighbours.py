@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from kubemend.kube.scheduling.node import Misfit, selects
+from msgspec import structs
+
+from kubemend.kube.scheduling.node import Misfit, selects, tolerates
 from kubemend.kube.selectors import matches
-from kubemend.model.objects.meta import LabelSelector
+from kubemend.model.objects.meta import LabelSelector, LabelSelectorRequirement
 from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Pod, PodAffinityTerm, PodSpec, TopologySpreadConstraint
 
@@ -28,11 +30,14 @@ class _Term:
     namespace_selector: LabelSelector | None
 
     @classmethod
-    def of(cls, term: PodAffinityTerm, namespace: str) -> _Term:
-        """A term that names no namespace at all means its own pod's."""
+    def of(cls, term: PodAffinityTerm, namespace: str, labels: Labels) -> _Term:
+        """A term that names no namespace at all means its own pod's. Its label keys stand for the pod's own values."""
         own = not term.namespaces and term.namespace_selector is None
         names = (namespace,) if own else term.namespaces
-        return cls(term.topology_key, term.label_selector, names, term.namespace_selector)
+        # What the API server has merged into a pod's selector is what counts, even once the pod's labels change.
+        selector = narrowed(term.label_selector, _unmerged(term, term.match_label_keys), "In", labels)
+        selector = narrowed(selector, _unmerged(term, term.mismatch_label_keys), "NotIn", labels)
+        return cls(term.topology_key, selector, names, term.namespace_selector)
 
     def selects(self, namespace: str, namespace_labels: Labels, labels: Labels) -> bool:
         if namespace not in self.namespaces and not matches(self.namespace_selector, namespace_labels):
@@ -54,7 +59,7 @@ class _World:
     """The nodes, the pods that hold a place, each with its node, and the labels of the namespaces."""
 
     nodes: Sequence[Node]
-    placed: Sequence[tuple[Pod, Node]]
+    placed: list[tuple[Pod, Node]]
     namespaces: Mapping[str, Labels]
 
     def selected(self, term: _Term, pod: Pod | _Incoming) -> bool:
@@ -82,7 +87,7 @@ class Neighbours:
     """What the pods already there mean for a new pod with these `labels`: reckoned once, then asked node by node.
 
     Follows the filters InterPodAffinity (the anti-affinity of existing pods included) and PodTopologySpread with
-    its defaults (node affinity honoured, taints ignored, no minDomains: the fields that change these aren't read).
+    minDomains, the policies for nodes and the label keys.
     nodes and pods: all of the cluster; a pod without a node, or Succeeded or Failed, holds no place.
     namespaces: labels per namespace; without them a namespace selector sees each namespace's name only.
     """
@@ -104,7 +109,33 @@ class Neighbours:
             if p.spec.node_name in by_name and p.status.phase not in ("Succeeded", "Failed")
         ]
         self._world = _World(list(by_name.values()), placed, namespaces or {})
+        self._by_name = by_name
         self._pod = _Incoming(pod_spec, namespace, labels)
+
+    @property
+    def matter(self) -> bool:
+        """Whether other pods can keep the new one off any node at all, itself placed before included."""
+        terms = bool(self._wished[0] or self._shunned or self._repelled[0])
+        return terms or bool(self._hard)
+
+    def add(self, pod: Pod) -> None:
+        """One more pod has its place: what was reckoned is carried on, not reckoned anew."""
+        terms, counts, first = self._wished
+        shunned, (_, repelled), spreads = self._shunned, self._repelled, self._spreads
+        place = self._by_name[pod.spec.node_name]
+        self._world.placed.append((pod, place))
+        if terms and all(self._world.selected(t, pod) for t in terms):
+            counts.update(d for t in terms if (d := _domain(place, t.topology_key)) is not None)
+        self.__dict__["_wished"] = (terms, counts, first and not counts)
+        for term, met in shunned:
+            domain = _domain(place, term.topology_key)
+            if domain is not None and self._world.selected(term, pod):
+                met.setdefault(domain, pod)
+        self._note_repelling(len(self._world.placed) - 1, pod, place, repelled)
+        self.__dict__["_repelled"] = (tuple(sorted({d[0] for d in repelled})), repelled)
+        for constraint, held in spreads:
+            if self._counts_there(constraint, place) and _counts_pod(constraint, self._pod.namespace, pod):
+                held[place.metadata.labels[constraint.topology_key]] += 1
 
     def misfits(self, node: Node) -> tuple[Misfit, ...]:
         """Every reason why the pods keep the new one off `node`; empty when none does.
@@ -167,11 +198,16 @@ class Neighbours:
         """The topology keys of the terms that keep the pod away, and for each domain the first pod with its rank."""
         first: dict[Domain, tuple[tuple[int, int], Pod]] = {}
         for i, (pod, place) in enumerate(self._world.placed):
-            for j, term in enumerate(_required(pod, anti=True)):
-                domain = _domain(place, term.topology_key)
-                if domain is not None and domain not in first and self._world.selected(term, self._pod):
-                    first[domain] = ((i, j), pod)
+            self._note_repelling(i, pod, place, first)
         return tuple(sorted({d[0] for d in first})), first
+
+    def _note_repelling(
+        self, rank: int, pod: Pod, place: Node, first: dict[Domain, tuple[tuple[int, int], Pod]]
+    ) -> None:
+        for j, term in enumerate(_required(pod, anti=True)):
+            domain = _domain(place, term.topology_key)
+            if domain is not None and domain not in first and self._world.selected(term, self._pod):
+                first[domain] = ((rank, j), pod)
 
     def _spread(self, node: Node) -> Iterator[Misfit]:
         for constraint, counts in self._spreads:
@@ -180,7 +216,8 @@ class Neighbours:
                 yield Misfit("topology-spread", f"the node lacks the label {constraint.topology_key}")
                 continue
             own = matches(constraint.label_selector, self._pod.labels)
-            skew = counts.get(domain[1], 0) - min(counts.values(), default=0) + own
+            least = 0 if len(counts) < (constraint.min_domains or 1) else min(counts.values(), default=0)
+            skew = counts.get(domain[1], 0) - least + own
             if skew > constraint.max_skew:
                 detail = f"{_place(domain)} would be {skew} pods ahead, {constraint.max_skew} allowed"
                 yield Misfit("topology-spread", detail)
@@ -188,13 +225,35 @@ class Neighbours:
     @cached_property
     def _spreads(self) -> list[tuple[TopologySpreadConstraint, dict[str, int]]]:
         """Each hard constraint with its matching pods by domain (`podtopologyspread/filtering.go`)."""
+        found = []
+        for constraint in self._hard:
+            key = constraint.topology_key
+            here = {n.name: n.metadata.labels[key] for n in self._world.nodes if self._counts_there(constraint, n)}
+            counts = dict.fromkeys(here.values(), 0)
+            for pod, place in self._world.placed:
+                if place.name in here and _counts_pod(constraint, self._pod.namespace, pod):
+                    counts[here[place.name]] += 1
+            found.append((constraint, counts))
+        return found
+
+    @cached_property
+    def _hard(self) -> tuple[TopologySpreadConstraint, ...]:
+        """The constraints that are no mere wishes, each with the selector that its label keys make of it."""
+        held = (c for c in self._pod.spec.topology_spread_constraints if c.when_unsatisfiable == "DoNotSchedule")
+        return tuple(
+            structs.replace(c, label_selector=narrowed(c.label_selector, c.match_label_keys, "In", self._pod.labels))
+            for c in held
+        )
+
+    def _counts_there(self, constraint: TopologySpreadConstraint, node: Node) -> bool:
+        """Whether a node's pods count: it has the labels of all constraints, and the policies want it (KEP-3094)."""
         spec = self._pod.spec
-        hard = [c for c in spec.topology_spread_constraints if c.when_unsatisfiable == "DoNotSchedule"]
-        labelled = [n for n in self._world.nodes if all(c.topology_key in n.metadata.labels for c in hard)]
-        counted = {n.name for n in labelled if hard and selects(spec, n)}
-        nodes = [n for n in labelled if n.name in counted]
-        around = [(p, n) for p, n in self._world.placed if n.name in counted and p.namespace == self._pod.namespace]
-        return [(c, _counted(c, nodes, around)) for c in hard]
+        if not all(c.topology_key in node.metadata.labels for c in self._hard):
+            return False
+        if constraint.node_affinity_policy == "Honor" and not selects(spec, node):
+            return False
+        hard = [t for t in node.spec.taints if t.effect in ("NoSchedule", "NoExecute")]
+        return constraint.node_taints_policy != "Honor" or all(tolerates(spec.tolerations, t) for t in hard)
 
 
 def _required(pod: Pod | _Incoming, *, anti: bool) -> tuple[_Term, ...]:
@@ -202,7 +261,14 @@ def _required(pod: Pod | _Incoming, *, anti: bool) -> tuple[_Term, ...]:
         return ()
     wanted = pod.spec.affinity.pod_anti_affinity if anti else pod.spec.affinity.pod_affinity
     terms = wanted.required_during_scheduling_ignored_during_execution if wanted else ()
-    return tuple(_Term.of(t, pod.namespace) for t in terms)
+    labels = pod.metadata.labels if isinstance(pod, Pod) else pod.labels
+    return tuple(_Term.of(t, pod.namespace, labels) for t in terms)
+
+
+def _unmerged(term: PodAffinityTerm, keys: Sequence[str]) -> tuple[str, ...]:
+    """The label keys that the selector doesn't hold yet; the API lets nobody else put them there."""
+    merged = {e.key for e in term.label_selector.match_expressions} if term.label_selector else set()
+    return tuple(k for k in keys if k not in merged)
 
 
 def _domain(node: Node, key: str) -> Domain | None:
@@ -210,15 +276,23 @@ def _domain(node: Node, key: str) -> Domain | None:
     return None if value is None else (key, value)
 
 
-def _counted(
-    constraint: TopologySpreadConstraint, nodes: Iterable[Node], placed: Iterable[tuple[Pod, Node]]
-) -> dict[str, int]:
-    key = constraint.topology_key
-    counts = {n.metadata.labels[key]: 0 for n in nodes}
-    for pod, place in placed:
-        if pod.metadata.deletion_timestamp is None and _counts(constraint.label_selector, pod.metadata.labels):
-            counts[place.metadata.labels[key]] += 1
-    return counts
+def _counts_pod(constraint: TopologySpreadConstraint, namespace: str, pod: Pod) -> bool:
+    """Whether a pod counts for a constraint: a living one of the same namespace that its selector takes."""
+    mine = pod.namespace == namespace and pod.metadata.deletion_timestamp is None
+    return mine and _counts(constraint.label_selector, pod.metadata.labels)
+
+
+def narrowed(
+    selector: LabelSelector | None, keys: Sequence[str], operator: str, labels: Labels
+) -> LabelSelector | None:
+    """The selector with the pod's own values of these label keys, as the API server merges them (KEP-3243, KEP-3633).
+
+    A key that the pod doesn't have says nothing; neither does any beside no selector at all.
+    """
+    if selector is None:
+        return None
+    more = tuple(LabelSelectorRequirement(k, operator, (labels[k],)) for k in keys if k in labels)
+    return structs.replace(selector, match_expressions=(*selector.match_expressions, *more)) if more else selector
 
 
 def _counts(selector: LabelSelector | None, labels: Labels) -> bool:

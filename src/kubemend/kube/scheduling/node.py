@@ -9,10 +9,10 @@ from typing import Literal
 from msgspec import Struct
 
 from kubemend.kube.quantity import format_bytes, format_cores
-from kubemend.kube.scheduling.resources import PODS, requests
+from kubemend.kube.scheduling.resources import PODS, needs
 from kubemend.kube.selectors import Requirement, subset
 from kubemend.model.objects.node import Node, Taint
-from kubemend.model.objects.pod import NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration
+from kubemend.model.objects.pod import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Toleration
 
 _UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 _BYTES = ("memory", "ephemeral-storage", "storage", "hugepages-")
@@ -34,6 +34,8 @@ class Misfit(Struct, frozen=True):
         "pod-affinity",
         "pod-anti-affinity",
         "topology-spread",
+        "port",
+        "volume",
     ]
     detail: str
 
@@ -45,13 +47,12 @@ def misfit(spec: PodSpec, labels: Mapping[str, str], node: Node, free: Mapping[s
     judgement (this and `affinity_misfit`) are asked about the same pod.
     Raises `QuantityError` or `SelectorError` for what the API server would have refused.
     """
-    return (
-        *_named(spec, node),
-        *_cordoned(spec, node),
-        *_tainted(spec, node),
-        *_chosen(spec, node),
-        *_room(spec, free),
-    )
+    return (*closed(spec, node), *room_misfits(needs(spec), free))
+
+
+def closed(spec: PodSpec, node: Node) -> tuple[Misfit, ...]:
+    """Every reason why the node wouldn't take the pod even if it were empty and had no end."""
+    return (*_named(spec, node), *_cordoned(spec, node), *_tainted(spec, node), *_chosen(spec, node))
 
 
 def _named(spec: PodSpec, node: Node) -> Iterator[Misfit]:
@@ -87,7 +88,12 @@ def selects(spec: PodSpec, node: Node) -> bool:
 def _has_affinity(spec: PodSpec, node: Node) -> bool:
     wanted = spec.affinity.node_affinity if spec.affinity else None
     required = wanted.required_during_scheduling_ignored_during_execution if wanted else None
-    return required is None or any(_term(t, node) for t in required.node_selector_terms)
+    return required is None or node_selected(required, node)
+
+
+def node_selected(selector: NodeSelector, node: Node) -> bool:
+    """Whether one of the selector's terms matches the node; a pod's affinity and a volume's mean the same by it."""
+    return any(_term(t, node) for t in selector.node_selector_terms)
 
 
 def _term(term: NodeSelectorTerm, node: Node) -> bool:
@@ -116,8 +122,9 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
     return toleration.operator == "Exists"
 
 
-def _room(spec: PodSpec, free: Mapping[str, Decimal]) -> Iterator[Misfit]:
-    for name, wanted in {**requests(spec), PODS: Decimal(1)}.items():
+def room_misfits(need: Mapping[str, Decimal], free: Mapping[str, Decimal]) -> Iterator[Misfit]:
+    """What of `free` is less than what a pod needs. A need of nothing fits even where too much is given away."""
+    for name, wanted in need.items():
         left = free.get(name, Decimal())
         if wanted > max(left, Decimal()):
             yield _insufficient(name, wanted, left)

@@ -1,51 +1,35 @@
-"""Who may do what: tokens to users, and RBAC over the Roles and Bindings in the store."""
+"""Who may do what: tokens to users, and RBAC over the Roles and Bindings in the store, judged as the product judges."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
+from kubemend.kube import rbac
+from kubemend.kube.rbac import ACCOUNT, AUTHENTICATED, MASTERS, Ask
 from kubemend.lab.api import Object
 from kubemend.lab.store import Store
+from kubemend.model.objects.rbac import PolicyRule, RbacSubject
 
-MASTERS, AUTHENTICATED, UNAUTHENTICATED = "system:masters", "system:authenticated", "system:unauthenticated"
-ACCOUNT: Final = "system:serviceaccount:"
+UNAUTHENTICATED: Final = "system:unauthenticated"
 AUDIENCE: Final = "https://kubernetes.default.svc"
 
 
 @dataclass(frozen=True)
-class User:
-    """Who asks."""
+class User(rbac.User):
+    """Who asks, with what a review tells of them."""
 
-    name: str
-    groups: tuple[str, ...] = ()
     uid: str = ""
     extra: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """What is asked for: a verb on a resource, or, when `path` is set, on a path that is no resource."""
-
-    verb: str
-    group: str = ""
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
-
-    @property
-    def target(self) -> str:
-        """ "pods" or "pods/log", as rules name it."""
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
 @dataclass(frozen=True)
@@ -87,8 +71,8 @@ class Tokens:
 
 def account_user(namespace: str, name: str, uid: str = "") -> User:
     """A ServiceAccount as a user."""
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
-    return User(f"{ACCOUNT}{namespace}:{name}", groups, uid)
+    made = rbac.account(namespace, name)
+    return User(made.name, made.groups, uid)
 
 
 def _part(claims: Mapping[str, Any]) -> str:
@@ -101,7 +85,7 @@ class Rbac:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def decide(self, user: User, asked: Attributes) -> Decision:
+    def decide(self, user: User, asked: Ask) -> Decision:
         """Whether a user may; `system:masters` may everything."""
         if MASTERS in user.groups:
             return Decision(allowed=True)
@@ -124,26 +108,20 @@ class Rbac:
         return role.get("rules") or []
 
     def _rules(self, user: User, namespace: str) -> Iterator[tuple[Object, str]]:
+        keys = rbac.keys_of(user)
         for kind, space in (("ClusterRoleBinding", None), ("RoleBinding", namespace)):
             for binding in self._store.all(kind, space) if space != "" else ():
                 meta = binding["metadata"]
-                subject = next((s for s in binding.get("subjects") or () if _is(user, s, meta)), None)
+                space_of = meta.get("namespace", "")
+                subject = next((s for s in binding.get("subjects") or () if _key(s, space_of) in keys), None)
                 if subject is not None:
                     reason = _reason(kind, binding, subject)
-                    for rule in self.role_rules(binding["roleRef"], meta.get("namespace", "")):
+                    for rule in self.role_rules(binding["roleRef"], space_of):
                         yield rule, reason
 
 
-def _is(user: User, subject: Object, binding: Object) -> bool:
-    match subject["kind"]:
-        case "User":
-            return bool(user.name == subject["name"])
-        case "Group":
-            return subject["name"] in user.groups
-        case "ServiceAccount":
-            namespace = subject.get("namespace") or binding.get("namespace", "")
-            return user.name == f"{ACCOUNT}{namespace}:{subject['name']}"
-    return False
+def _key(subject: Object, namespace: str) -> str:
+    return rbac.key_of(msgspec.convert(subject, RbacSubject), namespace)
 
 
 def _reason(kind: str, binding: Object, subject: Object) -> str:
@@ -155,30 +133,6 @@ def _reason(kind: str, binding: Object, subject: Object) -> str:
     return f'{kind} "{where}" of {ref["kind"]} "{ref["name"]}" to {subject["kind"]} "{who}"'
 
 
-def allows(rule: Object, asked: Attributes) -> bool:
-    """Whether one PolicyRule allows what is asked (`rbac.RuleAllows`)."""
-    if not _among(rule.get("verbs"), asked.verb):
-        return False
-    if asked.path:
-        return any(_path(p, asked.path) for p in rule.get("nonResourceURLs") or ())
-    names = rule.get("resourceNames")
-    return (
-        _among(rule.get("apiGroups"), asked.group)
-        and _resource(rule.get("resources") or (), asked)
-        and (not names or asked.name in names)
-    )
-
-
-def _among(values: Iterable[str] | None, value: str) -> bool:
-    return any(v in ("*", value) for v in values or ())
-
-
-def _resource(resources: Iterable[str], asked: Attributes) -> bool:
-    any_of_part = f"*/{asked.subresource}" if asked.subresource else "*"
-    return any(r in ("*", asked.target, any_of_part) for r in resources)
-
-
-def _path(pattern: str, path: str) -> bool:
-    if pattern.endswith("*"):
-        return path.startswith(pattern[:-1])
-    return pattern == path
+def allows(rule: Object, asked: Ask) -> bool:
+    """Whether one PolicyRule, as it is stored, allows what is asked."""
+    return rbac.allows(msgspec.convert(rule, PolicyRule), asked)

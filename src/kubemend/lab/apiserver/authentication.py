@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from kubemend.kube.rbac import ACCOUNT, AUTHENTICATED, Ask
 from kubemend.lab.apiserver.access import (
-    ACCOUNT,
     ANONYMOUS,
-    AUTHENTICATED,
-    Attributes,
     Rbac,
     Tokens,
     User,
@@ -51,14 +49,14 @@ def identify(tokens: Tokens, rbac: Rbac, headers: Headers) -> User:
     return _impersonated(wanted, tuple(groups))
 
 
-def _needed(wanted: str, groups: Sequence[str]) -> Iterator[Attributes]:
+def _needed(wanted: str, groups: Sequence[str]) -> Iterator[Ask]:
     if wanted.startswith(ACCOUNT):
         namespace, _, name = wanted.removeprefix(ACCOUNT).partition(":")
-        yield Attributes("impersonate", resource="serviceaccounts", namespace=namespace, name=name)
+        yield Ask("impersonate", resource="serviceaccounts", namespace=namespace, name=name)
     elif wanted:
-        yield Attributes("impersonate", resource="users", name=wanted)
+        yield Ask("impersonate", resource="users", name=wanted)
     for group in groups:
-        yield Attributes("impersonate", resource="groups", name=group)
+        yield Ask("impersonate", resource="groups", name=group)
 
 
 def _impersonated(wanted: str, groups: tuple[str, ...]) -> User:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from kubemend.kube.rbac import AUTHENTICATED, MASTERS
 from kubemend.lab.admission.defaults import RBAC
 from kubemend.lab.admission.prepare import KUBERNETES
 from kubemend.lab.api import Object
-from kubemend.lab.apiserver.access import AUTHENTICATED, MASTERS, UNAUTHENTICATED
+from kubemend.lab.apiserver.access import UNAUTHENTICATED
 from kubemend.lab.apiserver.decoding import Write
 from kubemend.lab.apiserver.registry import Registry
 from kubemend.lab.hand import MARK

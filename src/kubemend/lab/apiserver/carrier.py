@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from kubemend.lab.apiserver.exchange import Answer, Stream
-from kubemend.lab.apiserver.status import too_large
+from kubemend.lab.apiserver.exchange import Answer, Session, Stream
+from kubemend.lab.apiserver.status import bad_request, too_large
 
 GZIP_FROM: Final = 128 * 1024
 """Bytes from which an answer is compressed for a client that takes it so (as the API server does)."""
@@ -20,7 +20,8 @@ BODY_LIMIT: Final = 3 * 1024 * 1024
 """Bytes that a request may have (the API server's own limit)."""
 _STOP_S: Final = 0.1
 
-Serve = Callable[[web.Request], Awaitable[Answer | Stream]]
+Serve = Callable[[web.Request], Awaitable[Answer | Stream | Session]]
+CHANNELS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 
 async def listen(serve: Serve, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
@@ -30,9 +31,11 @@ async def listen(serve: Serve, port: int, context: ssl.SSLContext | None) -> web
         try:
             await raw.read()
         except web.HTTPRequestEntityTooLarge:
-            answer: Answer | Stream = Answer(too_large(BODY_LIMIT).body(), code=413)
+            answer: Answer | Stream | Session = Answer(too_large(BODY_LIMIT).body(), code=413)
         else:
             answer = await serve(raw)
+        if isinstance(answer, Session):
+            return await _session(raw, answer)
         return await _stream(raw, answer) if isinstance(answer, Stream) else _response(raw, answer)
 
     app = web.Application(client_max_size=BODY_LIMIT)
@@ -41,6 +44,21 @@ async def listen(serve: Serve, port: int, context: ssl.SSLContext | None) -> web
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
     return runner
+
+
+async def _session(raw: web.Request, answer: Session) -> web.StreamResponse:
+    """Output on channel 1, the Status on channel 3 (KEP-4006). Without an upgrade it is refused."""
+    socket = web.WebSocketResponse(protocols=CHANNELS)
+    if not socket.can_prepare(raw).ok:
+        return _response(raw, Answer(bad_request("Upgrade request required").body(), code=400))
+    await socket.prepare(raw)
+    lines: list[str] = []
+    told = await answer.run(lines.append)
+    if lines:
+        await socket.send_bytes(b"\x01" + "".join(f"{line}\n" for line in lines).encode())
+    await socket.send_bytes(b"\x03" + msgspec.json.encode(told))
+    await socket.close()
+    return socket
 
 
 def _response(raw: web.Request, answer: Answer) -> web.Response:

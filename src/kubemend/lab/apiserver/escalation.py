@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import product
 
+from kubemend.kube.rbac import MASTERS, Ask
 from kubemend.lab.api import Object
-from kubemend.lab.apiserver.access import MASTERS, Attributes, Rbac, User, allows
+from kubemend.lab.apiserver.access import Rbac, User, allows
 from kubemend.lab.apiserver.status import ApiError, forbidden
 from kubemend.lab.kinds import Kind
 
@@ -20,14 +21,14 @@ def check(rbac: Rbac, user: User, kind: Kind, obj: Object) -> None:
     meta = obj["metadata"]
     namespace, name = meta.get("namespace", ""), meta.get("name", "")
     if kind.kind in _ROLES:
-        granted, exempt = obj.get("rules") or [], Attributes("escalate", kind.group, kind.plural, "", namespace, name)
+        granted, exempt = obj.get("rules") or [], Ask("escalate", kind.plural, kind.group, "", namespace, name)
     else:
         ref = {"kind": "", "name": "", **(obj.get("roleRef") or {})}
         if ref["kind"] not in _ROLES:
             raise ApiError("", f'unsupported role reference kind: "{ref["kind"]}"')
         plural = "roles" if ref["kind"] == "Role" else "clusterroles"
         granted = rbac.role_rules(ref, namespace)
-        exempt = Attributes("bind", kind.group, plural, "", namespace, ref["name"])
+        exempt = Ask("bind", plural, kind.group, "", namespace, ref["name"])
     if rbac.decide(user, exempt).allowed:
         return
     held = rbac.rules(user, namespace)
@@ -38,19 +39,19 @@ def check(rbac: Rbac, user: User, kind: Kind, obj: Object) -> None:
         raise forbidden(kind, name, why + told)
 
 
-def _held(held: Iterable[Object], one: Attributes) -> bool:
+def _held(held: Iterable[Object], one: Ask) -> bool:
     return any(allows(rule, one) for rule in held)
 
 
-def _atoms(rule: Object) -> Iterator[Attributes]:
+def _atoms(rule: Object) -> Iterator[Ask]:
     """A rule as single permissions; a star stands for itself, and only a star covers it."""
     verbs = rule.get("verbs") or ()
     for verb, path in product(verbs, rule.get("nonResourceURLs") or ()):
-        yield Attributes(verb, path=path)
+        yield Ask(verb, path=path)
     spots = product(rule.get("apiGroups") or (), rule.get("resources") or (), rule.get("resourceNames") or ("",))
     for verb, (group, resource, name) in product(verbs, list(spots)):
         plural, _, part = resource.partition("/")
-        yield Attributes(verb, group, plural, part, name=name)
+        yield Ask(verb, plural, group, part, name=name)
 
 
 def _shown(rule: Object) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import yaml
 
+from kubemend.kube.rbac import Ask
 from kubemend.lab.apiserver import protobuf
-from kubemend.lab.apiserver.access import Attributes, User
+from kubemend.lab.apiserver.access import User
 from kubemend.lab.apiserver.decoding import Write
 from kubemend.lab.apiserver.routes import Route
 from kubemend.lab.apiserver.status import ApiError, Cause, bad_request, invalid_options
@@ -35,7 +36,9 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     user: User
-    asked: Attributes
+    asked: Ask
+    command: tuple[str, ...] = ()
+    """The parameter `command`, which stands there once for each word."""
 
     def number(self, name: str, default: int = 0) -> int:
         """A whole number among the parameters. Raises `ApiError` (400)."""
@@ -239,6 +242,14 @@ class Answer:
     warnings: tuple[str, ...] = ()
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Session:
+    """An answer by WebSocket: a command runs, and what it prints goes back line by line."""
+
+    run: Callable[[Callable[[str], None]], Awaitable[dict[str, Any]]]
+    """Runs it to its end; returns the Status that is told last."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kubemend.lab.api import Object
-from kubemend.lab.apiserver import discovery, escalation, logs, metrics, openapi, parts, reviews
+from kubemend.lab.apiserver import discovery, escalation, execs, logs, metrics, openapi, parts, reviews
 from kubemend.lab.apiserver.access import Rbac, Tokens
 from kubemend.lab.apiserver.decoding import Write, of_kind
 from kubemend.lab.apiserver.deletion import Deletion, delete
@@ -15,6 +15,7 @@ from kubemend.lab.apiserver.exchange import (
     TEXT,
     Answer,
     Request,
+    Session,
     Stream,
     Unreadable,
     check_acceptable,
@@ -63,7 +64,7 @@ class Handler:
     rbac: Rbac
     tokens: Tokens
 
-    def handle(self, request: Request) -> Answer | Stream:
+    def handle(self, request: Request) -> Answer | Stream | Session:
         """Answer one request. Raises `ApiError`."""
         self._authorize(request)
         route = request.route
@@ -168,7 +169,7 @@ class Handler:
             delete(self.registry.store, kind, obj, how)
         return Answer(listing(kind, found, {"resourceVersion": version}))
 
-    def _part(self, kind: Kind, request: Request) -> Answer | Stream:
+    def _part(self, kind: Kind, request: Request) -> Answer | Stream | Session:
         route, part = request.route, request.route.part
         known = next((s for s in kind.subresources if s.name == part), None)
         if known is None:
@@ -179,6 +180,9 @@ class Handler:
             case "log":
                 pod = self.registry.found(kind, route.namespace, route.name)
                 return logs.answer(self.registry.store, pod, request)
+            case "exec":
+                pod = self.registry.found(kind, route.namespace, route.name)
+                return execs.answer(self.registry.store, pod, request)
             case "token":
                 account = self.registry.found(kind, route.namespace, route.name)
                 return reviews.token(self.registry.store, self.tokens, account, request)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from kubemend.kube.rbac import Ask
 from kubemend.lab.api import Object
-from kubemend.lab.apiserver.access import AUDIENCE, Attributes, Rbac, Tokens, User
+from kubemend.lab.apiserver.access import AUDIENCE, Rbac, Tokens, User
 from kubemend.lab.apiserver.exchange import Answer, Request
 from kubemend.lab.apiserver.status import ApiError, Cause, bad_request
 from kubemend.lab.fields import now
@@ -25,7 +26,7 @@ def _access(rbac: Rbac, user: User, body: Object) -> Object:
     return {"allowed": decision.allowed, **({"reason": decision.reason} if decision.reason else {})}
 
 
-def _attributes(spec: Mapping[str, Any]) -> Attributes:
+def _attributes(spec: Mapping[str, Any]) -> Ask:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if (resource is None) == (path is None):
         why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
@@ -37,9 +38,9 @@ def _attributes(spec: Mapping[str, Any]) -> Attributes:
         details = {"group": AUTHORIZATION, "causes": [cause.wire()]}
         raise ApiError("Invalid", f'.{AUTHORIZATION} "" is invalid: {cause}', details=details)
     if path is not None:
-        return Attributes(path.get("verb", ""), path=path.get("path", ""))
+        return Ask(path.get("verb", ""), path=path.get("path", ""))
     fields = ("verb", "group", "resource", "subresource", "namespace", "name")
-    return Attributes(*((resource or {}).get(f, "") for f in fields))
+    return Ask(**{f: (resource or {}).get(f, "") for f in fields})
 
 
 def _self_access(rbac: Rbac, request: Request, body: Object) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kubemend.lab.apiserver.access import Attributes
+from kubemend.kube.rbac import Ask
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 _NAMESPACE_PARTS = ("status", "finalize")
@@ -23,14 +23,14 @@ class Route:
     name: str = ""
     part: str = ""
 
-    def attributes(self, method: str, *, watch: bool) -> Attributes:
+    def attributes(self, method: str, *, watch: bool) -> Ask:
         """What a request of this method asks for, in RBAC's words."""
         if not self.plural:
-            return Attributes(_VERBS.get(method, method).lower(), path=self.path)
+            return Ask(_VERBS.get(method, method).lower(), path=self.path)
         verb = _VERBS.get(method, method.lower())
         if not self.name and verb in ("get", "delete"):
             verb = "deletecollection" if verb == "delete" else "watch" if watch else "list"
-        return Attributes(verb, self.group, self.plural, self.part, self.namespace, self.name)
+        return Ask(verb, self.plural, self.group, self.part, self.namespace, self.name)
 
 
 def route(path: str) -> Route:

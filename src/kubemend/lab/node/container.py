@@ -16,7 +16,7 @@ from kubemend.lab.node.config import Held, command_line, environment
 from kubemend.lab.node.life import End, Life, Seat, Vitals, stop
 from kubemend.lab.node.network import connect
 from kubemend.lab.node.probe import MISSING
-from kubemend.lab.node.process import Behaviour, Process, find_program
+from kubemend.lab.node.process import Behaviour, Process, executed, find_program
 from kubemend.lab.node.pull import Puller
 
 START_S, SETTLE_S = 0.3, 1.0
@@ -125,10 +125,12 @@ class Container:
             self._began = now()
         process = self.process = self._process(image, env)
         life = Life(self.seat, lambda: self.spec, self.vitals, self._say)
+        self.seat.host.doors[self.where] = lambda command, write: executed(process, command, write)
         try:
             return await life.run(process, program, argv, noticed=self._noticed if fresh else None)
         finally:
             self.process = None
+            self.seat.host.doors.pop(self.where, None)
             for path, held in self._scratch():
                 held.clear()
                 held.update(f.removeprefix(path) for f in process.files if f.startswith(path))

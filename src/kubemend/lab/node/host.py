@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from kubemend.kube.quantity import format_bytes, format_cores
-from kubemend.lab.api import Api
+from kubemend.lab.api import Api, Doors
 from kubemend.lab.events import Recorder
 from kubemend.lab.images import Catalogue
 
@@ -59,6 +59,7 @@ class Host:
     images: Catalogue
     logs: Logs
     usage: Usage
+    doors: Doors
     subnet: str
     pulled: set[str] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=itertools.count)

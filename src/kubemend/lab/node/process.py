@@ -149,6 +149,22 @@ def _unmeasured(_memory: int, _cpu: float) -> None:
     """What a short-lived child uses isn't looked at."""
 
 
+class NotFound(Exception):
+    """There is no such program in the container."""
+
+
+async def executed(process: Process, command: Sequence[str], write: Callable[[str], None]) -> int:
+    """Run another program in the container of a process; returns its exit code. Raises `NotFound`."""
+    child = process.child(write)
+    program = find_program(child.programs, command[0])
+    if program is None:
+        raise NotFound(command[0])
+    try:
+        return await program(child, command)
+    except OutOfMemory:
+        return child.oom_code
+
+
 Program = Callable[[Process, Sequence[str]], Awaitable[int]]
 """Runs with its arguments (its own name first) to its end; returns the exit code."""
 

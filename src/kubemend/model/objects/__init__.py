@@ -10,18 +10,29 @@ from kubemend.model.objects.batch import CronJob, Job
 from kubemend.model.objects.config import ConfigMap, LimitRange, Namespace, ResourceQuota, ServiceAccount
 from kubemend.model.objects.event import Event
 from kubemend.model.objects.meta import KINDS, Condition, Meta, Obj, OwnerReference, kind_of
-from kubemend.model.objects.network import EndpointSlice, Ingress, Service
+from kubemend.model.objects.network import EndpointSlice, Ingress, IngressClass, NetworkPolicy, Service
 from kubemend.model.objects.node import Node
 from kubemend.model.objects.pod import Container, ContainerStatus, Pod, PodSpec, PodTemplate, Probe
+from kubemend.model.objects.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from kubemend.model.objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
-from kubemend.model.objects.workload import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from kubemend.model.objects.workload import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    Revision,
+    StatefulSet,
+)
 
 __all__ = [
     "KINDS",
+    "ClusterRole",
+    "ClusterRoleBinding",
     "Condition",
     "ConfigMap",
     "Container",
     "ContainerStatus",
+    "ControllerRevision",
     "CronJob",
     "DaemonSet",
     "Deployment",
@@ -29,10 +40,12 @@ __all__ = [
     "Event",
     "HorizontalPodAutoscaler",
     "Ingress",
+    "IngressClass",
     "Job",
     "LimitRange",
     "Meta",
     "Namespace",
+    "NetworkPolicy",
     "Node",
     "Obj",
     "OwnerReference",
@@ -45,6 +58,9 @@ __all__ = [
     "Probe",
     "ReplicaSet",
     "ResourceQuota",
+    "Revision",
+    "Role",
+    "RoleBinding",
     "Service",
     "ServiceAccount",
     "StatefulSet",

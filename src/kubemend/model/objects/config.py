@@ -48,6 +48,7 @@ class ServiceAccount(Obj, frozen=True, gc=False, kw_only=True):
     plural: ClassVar[str] = "serviceaccounts"
 
     image_pull_secrets: tuple[LocalObjectReference, ...] = ()
+    automount_service_account_token: bool | None = None
 
 
 class QuotaSpec(Part, frozen=True, gc=False):

@@ -83,12 +83,14 @@ class Obj(Part, frozen=True, gc=False, kw_only=True):
     group: ClassVar[str] = ""
     version: ClassVar[str] = "v1"
     namespaced: ClassVar[bool] = True
+    known: ClassVar[bool] = True
+    """Whether `KINDS` holds it. A second view of a kind isn't known by it (`wide`)."""
 
     metadata: Meta = Meta()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "plural" in vars(cls):
+        if "plural" in vars(cls) and cls.known:
             KINDS[cls.__name__] = cls
 
     @property

@@ -20,10 +20,24 @@ class NodeSpec(Part, frozen=True, gc=False):
     taints: tuple[Taint, ...] = ()
 
 
+class NodeAddress(Part, frozen=True, gc=False):
+    type: str = ""
+    address: str = ""
+
+
+class NodeInfo(Part, frozen=True, gc=False):
+    kubelet_version: str = ""
+    container_runtime_version: str = ""
+    os_image: str = ""
+    architecture: str = ""
+
+
 class NodeStatus(Part, frozen=True, gc=False):
     allocatable: Quantities = {}
     capacity: Quantities = {}
     conditions: tuple[Condition, ...] = ()
+    addresses: tuple[NodeAddress, ...] = ()
+    node_info: NodeInfo = NodeInfo()
 
 
 class Node(Obj, frozen=True, gc=False, kw_only=True):

@@ -40,6 +40,7 @@ class ContainerPort(Part, frozen=True, gc=False):
     name: str = ""
     host_port: int = 0
     protocol: str = "TCP"
+    host_ip: str = field(name="hostIP", default="")
 
 
 class HttpHeader(Part, frozen=True, gc=False):
@@ -142,11 +143,51 @@ class ClaimVolume(Part, frozen=True, gc=False):
     claim_name: str = ""
 
 
+class EmptyDirVolume(Part, frozen=True, gc=False):
+    medium: str = ""
+
+
+class ProjectedSource(Part, frozen=True, gc=False):
+    config_map: ConfigMapVolume | None = None
+    secret: EnvSourceRef | None = None
+
+
+class ProjectedVolume(Part, frozen=True, gc=False):
+    sources: tuple[ProjectedSource, ...] = ()
+
+
+class GceDisk(Part, frozen=True, gc=False):
+    pd_name: str = ""
+    read_only: bool = False
+
+
+class AwsDisk(Part, frozen=True, gc=False):
+    volume_id: str = field(name="volumeID", default="")
+
+
+class IscsiDisk(Part, frozen=True, gc=False):
+    iqn: str = ""
+    read_only: bool = False
+
+
+class RbdDisk(Part, frozen=True, gc=False):
+    monitors: tuple[str, ...] = ()
+    pool: str = "rbd"
+    image: str = ""
+    read_only: bool = False
+
+
 class Volume(Part, frozen=True, gc=False):
     name: str
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
     persistent_volume_claim: ClaimVolume | None = None
+    empty_dir: EmptyDirVolume | None = None
+    projected: ProjectedVolume | None = None
+    gce_persistent_disk: GceDisk | None = None
+    aws_elastic_block_store: AwsDisk | None = None
+    iscsi: IscsiDisk | None = None
+    rbd: RbdDisk | None = None
 
 
 class Toleration(Part, frozen=True, gc=False):
@@ -181,12 +222,20 @@ class PodAffinityTerm(Part, frozen=True, gc=False):
     label_selector: LabelSelector | None = None
     namespaces: tuple[str, ...] = ()
     namespace_selector: LabelSelector | None = None
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
+
+
+class WeightedPodAffinityTerm(Part, frozen=True, gc=False):
+    pod_affinity_term: PodAffinityTerm
+    weight: int = 1
 
 
 class PodAffinity(Part, frozen=True, gc=False):
-    """PodAffinity and PodAntiAffinity alike: only the hard terms, for those decide where a pod can go."""
+    """PodAffinity and PodAntiAffinity alike: hard terms decide where a pod can go, soft ones where it would rather."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
+    preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
 class Affinity(Part, frozen=True, gc=False):
@@ -200,10 +249,19 @@ class TopologySpreadConstraint(Part, frozen=True, gc=False):
     max_skew: int = 1
     when_unsatisfiable: str = "DoNotSchedule"
     label_selector: LabelSelector | None = None
+    min_domains: int | None = None
+    node_affinity_policy: str = "Honor"
+    node_taints_policy: str = "Ignore"
+    match_label_keys: tuple[str, ...] = ()
 
 
 class LocalObjectReference(Part, frozen=True, gc=False):
     name: str = ""
+
+
+class PodSecurityContext(Part, frozen=True, gc=False):
+    run_as_user: int | None = None
+    run_as_non_root: bool | None = None
 
 
 class PodSpec(Part, frozen=True, gc=False):
@@ -224,6 +282,9 @@ class PodSpec(Part, frozen=True, gc=False):
     priority_class_name: str = ""
     scheduler_name: str = ""
     overhead: Quantities = {}
+    security_context: PodSecurityContext | None = None
+    resources: Resources | None = None
+    """Pod-level requests and limits (KEP-2837)."""
 
     def container(self, name: str) -> Container | None:
         """The container or init container of that name."""
@@ -268,6 +329,9 @@ class ContainerStatus(Part, frozen=True, gc=False):
     image_id: str = field(name="imageID", default="")
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
+    resources: Resources | None = None
+    """What the container runs with, which a resize in place (KEP-1287) has yet to bring to what is asked for."""
+    allocated_resources: Quantities = {}
 
 
 class PodStatus(Part, frozen=True, gc=False):

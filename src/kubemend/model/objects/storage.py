@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kubemend.model.objects.meta import Condition, Obj, Part, Quantities
+from kubemend.model.objects.meta import Condition, LabelSelector, Obj, Part, Quantities
+from kubemend.model.objects.pod import NodeSelector
 
 
 class VolumeResources(Part, frozen=True, gc=False):
@@ -17,6 +18,8 @@ class ClaimSpec(Part, frozen=True, gc=False):
     storage_class_name: str | None = None
     volume_name: str = ""
     volume_mode: str = ""
+    selector: LabelSelector | None = None
+    volume_attributes_class_name: str | None = None
 
 
 class ClaimStatus(Part, frozen=True, gc=False):
@@ -31,11 +34,20 @@ class PersistentVolumeClaim(Obj, frozen=True, gc=False, kw_only=True):
     spec: ClaimSpec = ClaimSpec()
     status: ClaimStatus = ClaimStatus()
 
+    @property
+    def is_sole(self) -> bool:
+        """Whether it is for one pod alone, wherever that runs."""
+        return "ReadWriteOncePod" in self.spec.access_modes
+
 
 class ClaimRef(Part, frozen=True, gc=False):
     namespace: str = ""
     name: str = ""
     uid: str = ""
+
+
+class VolumeNodeAffinity(Part, frozen=True, gc=False):
+    required: NodeSelector | None = None
 
 
 class VolumeSpec(Part, frozen=True, gc=False):
@@ -44,6 +56,9 @@ class VolumeSpec(Part, frozen=True, gc=False):
     access_modes: tuple[str, ...] = ()
     claim_ref: ClaimRef | None = None
     persistent_volume_reclaim_policy: str = ""
+    node_affinity: VolumeNodeAffinity | None = None
+    volume_mode: str = ""
+    volume_attributes_class_name: str | None = None
 
 
 class VolumeStatus(Part, frozen=True, gc=False):
@@ -58,6 +73,15 @@ class PersistentVolume(Obj, frozen=True, gc=False, kw_only=True):
     status: VolumeStatus = VolumeStatus()
 
 
+class TopologyRequirement(Part, frozen=True, gc=False):
+    key: str
+    values: tuple[str, ...] = ()
+
+
+class TopologyTerm(Part, frozen=True, gc=False):
+    match_label_expressions: tuple[TopologyRequirement, ...] = ()
+
+
 class StorageClass(Obj, frozen=True, gc=False, kw_only=True):
     plural: ClassVar[str] = "storageclasses"
     group: ClassVar[str] = "storage.k8s.io"
@@ -65,6 +89,8 @@ class StorageClass(Obj, frozen=True, gc=False, kw_only=True):
 
     provisioner: str = ""
     volume_binding_mode: str = "Immediate"
+    allow_volume_expansion: bool = False
+    allowed_topologies: tuple[TopologyTerm, ...] = ()
 
     @property
     def is_default(self) -> bool:

@@ -1,4 +1,4 @@
-"""Deployment, ReplicaSet, StatefulSet, DaemonSet (apps/v1)."""
+"""Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision (apps/v1)."""
 
 from __future__ import annotations
 
@@ -71,6 +71,11 @@ class ReplicaSet(Obj, frozen=True, gc=False, kw_only=True):
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
 
+    @property
+    def template(self) -> PodTemplate:
+        """The pod template of this revision."""
+        return self.spec.template
+
 
 class StatefulSetSpec(Part, frozen=True, gc=False):
     replicas: int = 1
@@ -127,3 +132,30 @@ class DaemonSet(Obj, frozen=True, gc=False, kw_only=True):
 
     spec: DaemonSetSpec = DaemonSetSpec()
     status: DaemonSetStatus = DaemonSetStatus()
+
+
+class Revised(Part, frozen=True, gc=False):
+    template: PodTemplate = PodTemplate()
+
+
+class RevisionData(Part, frozen=True, gc=False):
+    spec: Revised = Revised()
+
+
+class ControllerRevision(Obj, frozen=True, gc=False, kw_only=True):
+    """A template that a StatefulSet or DaemonSet has had; those of other controllers hold what they like."""
+
+    plural: ClassVar[str] = "controllerrevisions"
+    group: ClassVar[str] = "apps"
+
+    revision: int = 0
+    data: RevisionData = RevisionData()
+
+    @property
+    def template(self) -> PodTemplate:
+        """The pod template of this revision."""
+        return self.data.spec.template
+
+
+Revision = ReplicaSet | ControllerRevision
+"""What keeps a workload's earlier pod template: of a Deployment, or of a StatefulSet or DaemonSet."""

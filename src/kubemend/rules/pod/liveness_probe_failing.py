@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubemend.model.finding import Observation, Severity, cite
-from kubemend.model.objects import Event, Pod
+from kubemend.model.objects import ControllerRevision, Event, Pod
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
@@ -19,7 +19,7 @@ _PROBES: tuple[tuple[str, Field], ...] = (("Liveness", "livenessProbe"), ("Start
     "KM111",
     severity=Severity.ERROR,
     reads=(Pod, Event),
-    uses=CONTROLLERS,
+    uses=(ControllerRevision, *CONTROLLERS),
     explains=("KM102", "KM110", "KM112", "KM401", "KM503"),
 )
 def liveness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:

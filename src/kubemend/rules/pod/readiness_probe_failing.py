@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubemend.model.finding import Observation, Severity, cite
-from kubemend.model.objects import Container, Deployment, Event, Pod
+from kubemend.model.objects import Container, ControllerRevision, Deployment, Event, Pod
 from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
@@ -17,7 +17,13 @@ START_S = 120.0
 """Seconds that a program may take to start before silence alone counts: probes say nothing of how long it takes."""
 
 
-@rule("KM112", severity=Severity.ERROR, reads=(Pod,), uses=(Event, *CONTROLLERS), explains=("KM401", "KM503"))
+@rule(
+    "KM112",
+    severity=Severity.ERROR,
+    reads=(Pod,),
+    uses=(Event, ControllerRevision, *CONTROLLERS),
+    explains=("KM401", "KM503"),
+)
 def readiness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
     """A container runs but isn't ready, because its readiness probe fails.
 

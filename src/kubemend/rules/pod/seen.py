@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubemend.kube.rollout import last_stable
+from kubemend.kube.rollout import gone_before, is_of_revision
 from kubemend.model.finding import Cite, Fact, cite
 from kubemend.model.objects import (
     Container,
@@ -18,6 +18,7 @@ from kubemend.model.objects import (
     Obj,
     Pod,
     ReplicaSet,
+    Revision,
     StatefulSet,
 )
 from kubemend.model.objects.meta import condition
@@ -199,17 +200,18 @@ def _outdated(snapshot: Snapshot, pod: Pod, newest: dict[str, str]) -> bool:
     return newest[key] not in ("", held.name)
 
 
-def previous(snapshot: Snapshot, seen: Seen) -> tuple[ReplicaSet, Container] | None:
-    """The same container in the revision to go back to, when the pod is of its Deployment's newest revision."""
-    held = snapshot.owner(seen.pod)
-    deployment = snapshot.owner(held) if held is not None else None
-    if not isinstance(held, ReplicaSet) or not isinstance(deployment, Deployment):
+def previous(snapshot: Snapshot, seen: Seen) -> tuple[Revision, Container] | None:
+    """The same container in the revision to go back to, when the pod is of its workload's newest revision."""
+    workload = snapshot.top(seen.pod)
+    if not isinstance(workload, Deployment | StatefulSet | DaemonSet):
         return None
-    revisions = snapshot.revisions(deployment)
-    if revisions[0].name != held.name or (stable := last_stable(revisions, held)) is None:
+    newest: list[Revision] = [*snapshot.revisions(workload)[:1]]
+    if not newest or not is_of_revision(seen.pod, newest[0], snapshot):
         return None
-    before = stable.spec.template.spec.container(seen.name)
-    return None if before is None else (stable, before)
+    if (found := gone_before(workload, snapshot)) is None:
+        return None
+    before = found[0].template.spec.container(seen.name)
+    return None if before is None else (found[0], before)
 
 
 def ongoing(seen: Seen, now: datetime) -> bool:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from kubemend.engine import views
+from kubemend.engine.preview import previews
 from kubemend.model.repair import State
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.mending import decide, own, status_of, take_over
 from kubemend.surfaces.cli.options import NOWHERE, Access, Output, Store
 from kubemend.surfaces.cli.people import actor
-from kubemend.surfaces.cli.preview import previews
 from kubemend.surfaces.cli.progress import Progress
 from kubemend.surfaces.cli.render import plan as render_plan
 from kubemend.surfaces.cli.render import repair as render

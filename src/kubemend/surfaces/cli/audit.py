@@ -7,8 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
+from kubemend.engine import views
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.options import Output, Store
 from kubemend.surfaces.cli.render.repair import timeline

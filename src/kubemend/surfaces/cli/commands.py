@@ -28,6 +28,13 @@ COMMANDS = (
     Command("watch", "watch:watch", "Keep watching; with --auto-fix, repair what the policy allows.", LOOK),
     Command("snapshot save", "snapshot:save", "Keep what can be read of a cluster in a file, without secrets.", LOOK),
     Command("snapshot show", "snapshot:show", "Tell what a snapshot file or directory holds.", LOOK),
+    Command("tools list", "tools:listed", "Every tool that people and agents may call, with its risk.", LOOK),
+    Command(
+        "tools describe", "tools:describe", "One tool: what it takes, what it answers, which rights it needs.", LOOK
+    ),
+    Command("tools run", "tools:run", "Call one tool.", LOOK),
+    Command("mcp serve", "serving:mcp", "Serve the tools to an agent by the Model Context Protocol.", LOOK),
+    Command("serve", "serving:http", "Serve the tools over HTTP (and MCP) until Ctrl-C.", LOOK),
     Command("fix", "fix:fix", "Diagnose one object, plan its repair, ask, apply and verify.", MEND),
     Command("undo", "undo:undo", "Take a past repair back.", MEND),
     Command("approvals list", "approvals:pending", "Plans that wait for a person's yes.", MEND),
@@ -40,6 +47,7 @@ COMMANDS = (
     Command("demo", "demo:demo", "See the whole loop in a practice cluster of its own.", SETUP),
     Command("doctor", "doctor:doctor", "Check that everything kubemend needs is there.", SETUP),
     Command("rbac viewer", "rbac:viewer", "The role that finds faults, as YAML.", SETUP),
+    Command("rbac tools", "rbac:tools", "The role that calls tools, as YAML.", SETUP),
     Command("rbac fixer", "rbac:fixer", "The role that also repairs them, as YAML.", SETUP),
     Command("lab up", "lab:up", "Start a practice cluster that kubectl can talk to.", SETUP),
     Command("lab break", "breaking:break_", "Break something on a cluster for practice; lists what there is.", SETUP),
@@ -48,6 +56,8 @@ COMMANDS = (
 
 GROUPS = {
     "snapshot": "A cluster's state in a file, for later or for elsewhere.",
+    "mcp": "The Model Context Protocol.",
+    "tools": "What people and agents may ask for by name.",
     "approvals": "A person's yes or no to a plan.",
     "rbac": "Kubernetes roles, made from what rules and strategies declare.",
     "lab": "The practice cluster.",

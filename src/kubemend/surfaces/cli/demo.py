@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from kubemend.engine.preview import previews
 from kubemend.kube.diff import changed
 from kubemend.kube.rollout import progress as progress_of
 from kubemend.model.errors import KubemendError
@@ -23,7 +24,6 @@ from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.mending import followed, mend
 from kubemend.surfaces.cli.options import Access
 from kubemend.surfaces.cli.people import actor
-from kubemend.surfaces.cli.preview import previews
 from kubemend.surfaces.cli.progress import Progress
 from kubemend.surfaces.cli.render import plan as render_plan
 from kubemend.surfaces.cli.render import scan as render_scan

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.text import Text
 
+from kubemend.engine import views
+from kubemend.engine.preview import as_files, previews
 from kubemend.model.errors import KubemendError
 from kubemend.model.finding import Diagnosis
 from kubemend.model.plan import Plan
 from kubemend.model.repair import Repair
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli import target as targets
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.interrupt import Interrupted
 from kubemend.surfaces.cli.mending import approving, checked, decide, status_of, take_over
 from kubemend.surfaces.cli.options import NOWHERE, RECORDS, Access
 from kubemend.surfaces.cli.people import actor
-from kubemend.surfaces.cli.preview import as_files, previews
 from kubemend.surfaces.cli.progress import Progress
 from kubemend.surfaces.cli.render import plan as render_plan
 from kubemend.surfaces.cli.render import scan as render_scan

@@ -42,8 +42,9 @@ def manifests(role: str, permissions: Iterable[Access], *, namespace: str | None
 
 def _namespaced(access: Access) -> bool:
     plural = access.resource.partition("/")[0]
-    kind = next((k for k in KINDS.values() if (k.plural, k.group) == (plural, access.group)), None)
-    return kind is None or kind.namespaced
+    # What is known of an object under another group (its metrics) has a namespace if the object has.
+    alike = sorted((k for k in KINDS.values() if k.plural == plural), key=lambda k: k.group != access.group)
+    return not alike or alike[0].namespaced
 
 
 def _rules(permissions: Iterable[Access]) -> list[Manifest]:

@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
+from kubemend.cluster.kubeconfig import Kubeconfig
+
 CLUSTER = Group("Cluster", sort_key=10)
 WRITES = Group("Changes", sort_key=20, help="Without one of these nothing is written to the cluster.")
 RECORDS = Group("Records and output", sort_key=30)
 
 Format = Literal["table", "json", "yaml"]
+Risks = Literal["read", "low", "medium", "high"]
 
 Output = Annotated[Format, Parameter(name=("--output", "-o"), group=RECORDS, help="How to print the data.")]
 Store = Annotated[
@@ -36,6 +39,8 @@ class Place:
     all_namespaces: Annotated[
         bool, Parameter(name=("--all-namespaces", "-A"), help="All namespaces, even if one is named.")
     ] = False
+    given: Annotated[Kubeconfig | None, Parameter(parse=False)] = None
+    """A kubeconfig that was read already, in place of a file: for programs."""
 
     @property
     def scope(self) -> str | None:
@@ -58,6 +63,30 @@ class Access(Place):
         return self.allow_changes or self.auto_fix
 
 
+@Parameter(name="*", group=CLUSTER)
+@dataclass(frozen=True, kw_only=True)
+class ToolAccess(Access):
+    """An access for calling tools, some of which ask for use over time, and for what things cost."""
+
+    prometheus_url: Annotated[
+        str | None,
+        Parameter(
+            group=CLUSTER,
+            help="Prometheus, for use over time: a URL, NAMESPACE/SERVICE[:PORT] of the cluster, or auto to look for "
+            "one there; default $KUBEMEND_PROMETHEUS_URL.",
+        ),
+    ] = None
+    prices: Annotated[
+        Path | None,
+        Parameter(
+            name="--prices",
+            group=RECORDS,
+            help="Price book; default $KUBEMEND_PRICES, else ~/.config/kubemend/prices.yaml, else OpenCost's prices.",
+        ),
+    ] = None
+
+
 HERE = Place()
 NOWHERE = Access()
+UNMEASURED = ToolAccess()
 """No option given."""

@@ -6,10 +6,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from kubemend.engine import catalogue
-from kubemend.model.access import Access
+from kubemend.engine import catalogue, prospectus
+from kubemend.model.access import Access, Risk
 from kubemend.surfaces.cli import output as out
 from kubemend.surfaces.cli.manifests import manifests
+from kubemend.surfaces.cli.options import Risks
+from kubemend.surfaces.cli.wiring import wiring
 
 Namespace = Annotated[
     str | None,
@@ -28,6 +30,23 @@ def viewer(*, namespace: Namespace = None) -> int:
 def fixer(*, namespace: Namespace = None) -> int:
     """The role that also repairs: the viewer's, and what the strategies declare that they change."""
     return _print("fixer", catalogue.reads() | catalogue.writes(), namespace)
+
+
+def tools(
+    *,
+    namespace: Namespace = None,
+    module: Annotated[
+        tuple[str, ...], Parameter(negative=(), help="Only what tools of this module need; may be repeated.")
+    ] = (),
+    max_risk: Annotated[Risks, Parameter(help="Only what tools up to this risk need.")] = "read",
+) -> int:
+    """The role that calls tools: the viewer's, and what the tools declare.
+
+    It reads no Secrets: a tool that would says that it may not.
+    """
+    chosen = prospectus.chosen(wiring().tools(), modules=module, risk=Risk[max_risk.upper()])
+    needed = {a for tool in chosen.values() for a in tool.needs if a.resource != "secrets"}
+    return _print("tools", catalogue.reads() | needed, namespace)
 
 
 def _print(role: str, permissions: frozenset[Access], namespace: str | None) -> int:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from kubemend.engine import views
+from kubemend.engine.preview import done
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.options import Output, Store
-from kubemend.surfaces.cli.preview import done
 from kubemend.surfaces.cli.render import repair as render
 from kubemend.surfaces.cli.wiring import wiring
 

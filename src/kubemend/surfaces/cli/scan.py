@@ -9,11 +9,10 @@ from cyclopts import Parameter
 
 from kubemend.cluster.collector import collect
 from kubemend.cluster.files import load
-from kubemend.engine import catalogue
+from kubemend.engine import catalogue, views
 from kubemend.model.finding import Severity
 from kubemend.model.snapshot import Snapshot
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.blind import demand_namespace, refuse_blind
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.options import HERE, RECORDS, Place

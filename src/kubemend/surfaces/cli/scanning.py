@@ -11,10 +11,10 @@ import msgspec
 from kubemend.engine import catalogue
 from kubemend.engine.judge import judge
 from kubemend.engine.planner import plan
+from kubemend.engine.views import Remedy, Scan
 from kubemend.model.errors import InvalidInput
 from kubemend.model.finding import Diagnosis, Report
 from kubemend.model.snapshot import Snapshot
-from kubemend.surfaces.cli.views import Remedy, Scan
 
 
 class NotABaseline(InvalidInput):

@@ -10,10 +10,9 @@ from cyclopts import Parameter
 from kubemend.cluster.collector import collect
 from kubemend.cluster.files import load
 from kubemend.cluster.files import save as write
-from kubemend.engine import catalogue
+from kubemend.engine import catalogue, views
 from kubemend.model.errors import InvalidInput
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.blind import refuse_blind
 from kubemend.surfaces.cli.options import HERE, Output, Place
 from kubemend.surfaces.cli.render import snapshot as render

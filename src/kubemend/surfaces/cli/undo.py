@@ -7,14 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
+from kubemend.engine import views
+from kubemend.engine.preview import done
 from kubemend.model.repair import State
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.mending import followed, own, take_over, writing
 from kubemend.surfaces.cli.options import NOWHERE, Access, Output
 from kubemend.surfaces.cli.people import actor
-from kubemend.surfaces.cli.preview import done
 from kubemend.surfaces.cli.progress import Progress
 from kubemend.surfaces.cli.render.plan import planned
 from kubemend.surfaces.cli.render.repair import ended

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 from rich.text import Text
 
+from kubemend.engine import views
 from kubemend.model.errors import InvalidInput
 from kubemend.model.repair import Repair
 from kubemend.surfaces.cli import output as out
-from kubemend.surfaces.cli import views
 from kubemend.surfaces.cli.exits import Exit
 from kubemend.surfaces.cli.interrupt import Interrupted, on_stop
 from kubemend.surfaces.cli.options import NOWHERE, Access, Output

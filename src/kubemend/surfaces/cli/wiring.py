@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from kubemend.cluster.reader import Reader
+    from kubemend.engine.gateway import Gateway
     from kubemend.engine.mender import Mender
     from kubemend.lab.scenarios import Cast
     from kubemend.model.repair import Repair
+    from kubemend.model.tool import Tool
     from kubemend.store.budget import Limits
     from kubemend.store.ledger import Ledger
     from kubemend.surfaces.cli.options import Access, Place
@@ -85,6 +87,14 @@ class Wiring(Protocol):
 
         limits: how much may be repaired, if not as much as usual.
         """
+        ...
+
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool that may be called: ours, and those that people added."""
+        ...
+
+    def gateway(self, access: Access, tools: Mapping[str, Tool] | None = None) -> AbstractAsyncContextManager[Gateway]:
+        """The one door for tool calls on a cluster. tools: those that may be called, if not all."""
         ...
 
     def practice(

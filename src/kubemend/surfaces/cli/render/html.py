@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from kubemend.engine.views import Remedy, Scan
 from kubemend.model.finding import Diagnosis, Severity
 from kubemend.surfaces.cli.render.scan import summary
-from kubemend.surfaces.cli.views import Remedy, Scan
 from kubemend.surfaces.cli.words import fix_command, line, quoted
 
 STYLE = """

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from kubemend.engine.views import Scan
 from kubemend.model.finding import Diagnosis
-from kubemend.surfaces.cli.views import Scan
 from kubemend.surfaces.cli.words import line, quoted
 
 

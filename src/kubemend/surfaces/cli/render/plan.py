@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kubemend.engine.planner import Turned
+from kubemend.engine.preview import Preview, headline
 from kubemend.model.access import Risk
 from kubemend.model.plan import Plan
-from kubemend.surfaces.cli.preview import Preview, headline
 from kubemend.surfaces.cli.words import line, plain
 
 RISKS = {Risk.READ: "green", Risk.LOW: "green", Risk.MEDIUM: "yellow", Risk.HIGH: "red"}
@@ -49,6 +49,8 @@ def planned(
 def _proof(plan: Plan) -> str:
     terms = plan.verify
     healthy = ", ".join(line(str(ref)) for ref in terms.healthy)
+    if not healthy:
+        return f"nothing near it worse for {terms.steady_s:g} s; else taken back"
     shown = f"{healthy} healthy within {terms.within_s:g} s and steady for {terms.steady_s:g} s"
     return shown + (f", {plan.code} gone" if terms.gone else "") + "; else taken back"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubemend.surfaces.cli.views import Scan
+from kubemend.engine.views import Scan
 from kubemend.surfaces.cli.words import line
 
 

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from kubemend.engine.preview import done
 from kubemend.model.repair import Repair, State
-from kubemend.surfaces.cli.preview import done
 from kubemend.surfaces.cli.render.plan import RISKS, planned
 from kubemend.surfaces.cli.words import ago, line, quoted
 

@@ -10,9 +10,9 @@ import json
 from typing import Any
 
 from kubemend import __version__
+from kubemend.engine.views import Scan
 from kubemend.model.finding import Diagnosis, Finding, Severity
 from kubemend.model.ref import Ref
-from kubemend.surfaces.cli.views import Scan
 from kubemend.surfaces.cli.words import plain
 
 LEVELS = {Severity.INFO: "note", Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "error"}

@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from kubemend.engine.views import Remedy, Scan
 from kubemend.model.finding import Cite, Diagnosis, Finding, NotJudged, Severity
-from kubemend.surfaces.cli.views import Remedy, Scan
 from kubemend.surfaces.cli.words import fix_command, line, many, quoted
 
 STYLES = {Severity.CRITICAL: "bold red", Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}

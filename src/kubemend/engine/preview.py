@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from kubemend.kube.diff import unified
+from kubemend.kube.diff import changed, unified
 from kubemend.kube.patch import merge, strategic
+from kubemend.kube.redaction import redacted, text
 from kubemend.model.objects import kind_of
-from kubemend.model.plan import Change, Create, Delete, Evict, Patch, Plan, RollBack, Scale
+from kubemend.model.plan import Change, Create, Delete, Evict, Exec, Patch, Plan, RollBack, Scale
 from kubemend.model.repair import Repair, Step
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ class Preview(Struct, frozen=True):
     diff: str
 
 
-async def previews(plan: Plan, reader: Reader) -> tuple[Preview, ...]:
-    """The differences against the cluster as it is now."""
+async def previews(plan: Plan, reader: Reader, *, veil: bool = False) -> tuple[Preview, ...]:
+    """The differences against the cluster as it is now. veil: without the values that look secret."""
     from kubemend.cluster.errors import NotFound  # noqa: PLC0415 - the room that is in use by now
     from kubemend.engine.guard.revision import NotItsRevision, resolved  # noqa: PLC0415 - likewise
 
@@ -41,7 +43,7 @@ async def previews(plan: Plan, reader: Reader) -> tuple[Preview, ...]:
         except (NotFound, NotItsRevision) as error:
             found.append(Preview(change, f"# {error.message}"))
         else:
-            found.append(Preview(change, difference(change, before, after)))
+            found.append(Preview(change, (veiled if veil else difference)(change, before, after)))
     return tuple(found)
 
 
@@ -79,8 +81,22 @@ def outcome(change: Change, before: Object | None) -> Object | None:
 
 
 def difference(change: Change, before: Object | None, after: Object | None) -> str:
-    """The unified diff; an eviction has none, for what it removes comes back by itself."""
+    """The unified diff. An eviction has none, for what it removes comes back by itself; neither has a command."""
+    if isinstance(change, Exec):
+        return f"# runs in container {change.container}: {shlex.join(change.command)}\n"
     return "" if isinstance(change, Evict) else unified(before, after, str(change.target))
+
+
+def veiled(change: Change, before: Object | None, after: Object | None) -> str:
+    """The same without what looks secret, for readers who may not see that. Where such a value differs, it says so."""
+    if isinstance(change, (Evict, Exec)):
+        return text(difference(change, None, None))
+    shown = difference(change, redacted(before), redacted(after))
+    if before is None or after is None:
+        return shown
+    seen = {path for path, _, _ in changed(redacted(before), redacted(after))}
+    hidden = [path for path, _, _ in changed(before, after) if path not in seen]
+    return shown + "".join(f"# a value that looks secret differs at {path}\n" for path in hidden)
 
 
 def headline(change: Change) -> str:
@@ -92,6 +108,8 @@ def headline(change: Change) -> str:
             return f"evict {change.target}; its controller makes another"
         case RollBack():
             return f"roll back {change.target} to the template of {change.revision}"
+        case Exec():
+            return f"run a command in container {change.container} of {change.target}"
         case _:
             return f"{type(change).__name__.lower()} {change.target}"
 
@@ -132,5 +150,5 @@ def _document(change: Change) -> Object | None:
             return change.manifest
         case Delete():
             return {**head, "$patch": "delete"}
-        case Evict() | RollBack():
+        case Evict() | RollBack() | Exec():
             return None

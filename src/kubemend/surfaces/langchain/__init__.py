@@ -1,0 +1,1 @@
+"""The tools for LangChain and LangGraph. `kubemend.langchain` is the face of it."""

@@ -1,0 +1,1 @@
+"""What is wrong with pods and nodes, one question a tool."""

@@ -1,0 +1,1 @@
+"""Nodes: closing, opening and emptying them."""

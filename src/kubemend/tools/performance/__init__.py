@@ -1,0 +1,1 @@
+"""How the cluster carries its load: hot spots, pressure, and how long pods wait for their place."""

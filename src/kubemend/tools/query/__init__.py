@@ -1,0 +1,1 @@
+"""Asking as one asks with kubectl."""

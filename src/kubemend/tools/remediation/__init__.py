@@ -1,0 +1,1 @@
+"""Changing what is there, through the guard, and following what comes of it."""

@@ -1,0 +1,1 @@
+"""Diagnoses and repairs: the loop itself as tools."""

@@ -1,0 +1,1 @@
+"""Listing and showing what is there."""

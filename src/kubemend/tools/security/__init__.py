@@ -1,0 +1,1 @@
+"""Tools that judge how safe the cluster is set up."""
