@@ -67,7 +67,7 @@ class Bench:
     def check(self) -> None:
         """See that the report is that of a full judgement."""
         snapshot = self._cache.snapshot()
-        exact = Standing(catalogue.rules(), lag_s=0)
+        exact = Standing(catalogue.rules())
         if exact.look(snapshot) != judge(snapshot, catalogue.rules()):
             raise SystemExit("the standing report is not that of a full judgement")
 

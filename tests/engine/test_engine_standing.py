@@ -30,7 +30,7 @@ def differences(standing: Standing, cluster: Cluster, steps: Iterator[str]) -> I
 
 
 def exactly(chosen: tuple[Rule, ...] = RULES) -> Standing:
-    return Standing(chosen, lag_s=0)
+    return Standing(chosen)
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.parent.name}/{c.stem}") for c in firing()])
@@ -48,14 +48,13 @@ def test_whatever_happens_the_report_is_that_of_a_full_judgement(seed: int):
 
 
 def test_a_change_is_judged_where_it_happens_and_nowhere_else(monkeypatch: pytest.MonkeyPatch):
-    cluster, standing = pair(firing()[0]), Standing(RULES, lag_s=60)
+    cluster, standing = pair(firing()[0]), Standing(RULES)
     judged: list[str] = []
     monkeypatch.setattr(Rule, "findings", _noting(judged))
     standing.look(cluster.snapshot())
     assert {"one", "two", None} == set(judged)
     judged.clear()
     cluster.drop(next(o for o in cluster.all() if o.namespace == "one"))
-    # What depends on the clock would be judged again too, were it any later.
     standing.look(cluster.snapshot())
     assert "one" in judged
     judged.clear()
@@ -73,13 +72,26 @@ def _noting(judged: list[Any]) -> Any:
     return findings
 
 
-def test_what_depends_on_the_clock_alone_is_judged_again_after_the_lag():
-    case = next(c for c in firing() if c.parent.name == "readiness-probe-failing")
-    cluster, standing = pair(case), Standing(RULES, lag_s=10)
+def test_what_waits_for_a_moment_is_judged_again_when_it_comes_and_not_before(monkeypatch: pytest.MonkeyPatch):
+    case = next(c for c in firing() if c.stem == "fires-lost-readiness")
+    cluster, standing = later(pair(case), -55), Standing(RULES)
+    judged: list[str] = []
+    monkeypatch.setattr(Rule, "findings", _noting(judged))
     first = standing.look(cluster.snapshot())
-    assert standing.look(later(cluster, 5).snapshot()) == first
-    late = later(cluster, 10).snapshot()
+    judged.clear()
+    assert standing.look(later(cluster, 1).snapshot()) == first
+    assert judged == []
+    monkeypatch.undo()
+    late = later(cluster, 55).snapshot()
     assert standing.look(late) == judge(late, RULES) != first
+
+
+def test_a_clock_that_goes_back_is_believed():
+    case = next(c for c in firing() if c.stem == "fires-lost-readiness")
+    cluster, standing = pair(case), Standing(RULES)
+    standing.look(later(cluster, 60).snapshot())
+    before = later(cluster, -55).snapshot()
+    assert standing.look(before) == judge(before, RULES)
 
 
 def deaf(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
@@ -88,9 +100,9 @@ def deaf(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     call = original.fget if isinstance(original, property) else original
 
     def quiet(self: Tracked, *asked: Any) -> Any:
-        noted = (set(self.reads.near), set(self.reads.far), self.reads.clock, list(self.reads.shared))
+        noted = (set(self.reads.near), set(self.reads.far), list(self.reads.shared), self.reads.due)
         answer = call(self, *asked)
-        self.reads.near, self.reads.far, self.reads.clock, self.reads.shared = noted
+        self.reads.near, self.reads.far, self.reads.shared, self.reads.due = noted
         return answer
 
     monkeypatch.setattr(Tracked, method, property(quiet) if isinstance(original, property) else quiet)
@@ -105,7 +117,7 @@ def is_found_out(chosen: tuple[Rule, ...] = RULES) -> bool:
     return False
 
 
-@pytest.mark.parametrize("method", ["all", "get", "group", "made", "derived", "taken_at"])
+@pytest.mark.parametrize("method", ["all", "get", "group", "made", "derived", "is_past"])
 def test_a_read_that_leaves_no_note_is_found_out(monkeypatch: pytest.MonkeyPatch, method: str):
     deaf(monkeypatch, method)
     assert is_found_out()

@@ -2,8 +2,7 @@
 
 Rules judge namespace by namespace, but for those that say they look at the `whole` cluster. Each judgement (one rule on
 one namespace, or on the whole) is kept together with what it was made from (`tracking`), and made anew when that
-changes. So the report is always the one that judging everything would give; only what depends on the clock alone may be
-`lag_s` seconds old.
+changes, or when a moment that it waited for has come. So the report is always the one that judging everything gives.
 """
 
 from __future__ import annotations
@@ -30,26 +29,22 @@ Objects = Mapping[type[Obj], Mapping[Key, Obj]]
 Change = tuple[type[Obj], Key, Obj | None, Obj | None]
 """Kind, key, before, after."""
 
-LAG_S = 1.0
-
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one rule found on one ground, when, and what it read: near, far (see `Reads`), the clock."""
+    """What one rule found on one ground, and what it read: near, far, and when it is due again (see `Reads`)."""
 
     findings: tuple[Finding, ...]
-    at: datetime
     near: frozenset[Token]
     far: frozenset[Token]
-    clock: bool
+    due: datetime | None
 
 
 class Standing:
     """The judgement of one cluster, from one snapshot to the next."""
 
-    def __init__(self, rules: Iterable[Rule], *, lag_s: float = LAG_S) -> None:
-        """lag_s: seconds after which what depends on the clock is judged again."""
-        self._rules, self._lag_s = tuple(rules), lag_s
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
         self._sets: dict[frozenset[Token], frozenset[Token]] = {}
         self._readable: object = None
         self._forget()
@@ -60,7 +55,8 @@ class Standing:
         self._spaces: dict[str, Ground] = {}
         self._cells: dict[Cell, Judgement] = {}
         self._far: set[Cell] = set()
-        self._timed: set[Cell] = set()
+        self._waiting: set[Cell] = set()
+        self._now: datetime | None = None
         self._faulty: set[Cell] = set()
         self._derived: Derived = {}
         self._diagnoses: tuple[Diagnosis, ...] | None = None
@@ -68,21 +64,18 @@ class Standing:
     def look(self, snapshot: Snapshot) -> Report:
         """What is wrong in this snapshot, which must be no older than the one before."""
         readable = (frozenset(snapshot.objects), frozenset((u.kind, u.namespace) for u in snapshot.unread))
-        if (readable, snapshot.namespace) != self._readable:
+        if (readable, snapshot.namespace) != self._readable or (self._now and snapshot.taken_at < self._now):
             self._readable = (readable, snapshot.namespace)
             self._forget()
+        self._now = snapshot.taken_at
         blind = unjudged(snapshot, self._rules)
-        stale = self._take(snapshot.objects)
-        stale |= {c for c in self._timed if self._late(c, snapshot.taken_at)}
+        stale = self._take(snapshot.objects, snapshot.taken_at)
+        stale |= {c for c in self._waiting if _is_due(self._cells[c].due, snapshot.taken_at)}
         if self._judge(stale, snapshot, blind) or self._diagnoses is None:
             self._diagnoses = joined(self._found(), self._rules)
         return Report(diagnoses=self._diagnoses, not_judged=blind)
 
-    def _late(self, cell: Cell, now: datetime) -> bool:
-        late = (now - self._cells[cell].at).total_seconds()
-        return late >= self._lag_s or late < 0
-
-    def _take(self, objects: Objects) -> set[Cell]:
+    def _take(self, objects: Objects, now: datetime) -> set[Cell]:
         """Take over what changed. Returns the judgements that it touches, those never made included."""
         near: dict[str, set[Token]] = defaultdict(set)
         far: set[Token] = set()
@@ -93,7 +86,7 @@ class Standing:
             far.update(self._whole.change(kind, key, before, after))
             if kind.namespaced:
                 near[key[0]].update(self._in_space(kind, key, before, after))
-        self._derived = {make: held for make, held in self._derived.items() if _holds(held[1].total(), far)}
+        self._derived = {make: held for make, held in self._derived.items() if _holds(held[1].total(), far, now)}
         return self._touched(near, far, first=first)
 
     def _in_space(self, kind: type[Obj], key: Key, before: Obj | None, after: Obj | None) -> Iterable[Token]:
@@ -135,15 +128,15 @@ class Standing:
                     ground, derived = (self._whole, self._derived) if space is None else (self._spaces[space], {})
                     views[space] = Tracked(snapshot, ground, self._whole, space, derived)
                 before = self._cells.get((rule.code, space))
-                made = self._make(rule, views[space].aside(), snapshot.taken_at, seeing=not is_blind(rule, blind))
+                made = self._make(rule, views[space].aside(), seeing=not is_blind(rule, blind))
                 self._keep((rule.code, space), made)
                 differs = differs or made.findings != (before.findings if before else ())
         return differs
 
-    def _make(self, rule: Rule, view: Tracked, now: datetime, *, seeing: bool) -> Judgement:
+    def _make(self, rule: Rule, view: Tracked, *, seeing: bool) -> Judgement:
         findings = tuple(rule.findings(view)) if seeing else ()
         reads = view.reads.total()
-        return Judgement(findings, now, self._one(reads.near), self._one(reads.far), reads.clock)
+        return Judgement(findings, self._one(reads.near), self._one(reads.far), reads.due)
 
     def _one(self, tokens: set[Token]) -> frozenset[Token]:
         """Judgements of thousands of namespaces read the same few things: one set stands for all that are equal."""
@@ -153,7 +146,7 @@ class Standing:
     def _keep(self, cell: Cell, made: Judgement) -> None:
         self._cells[cell] = made
         (self._far.add if made.far else self._far.discard)(cell)
-        (self._timed.add if made.clock else self._timed.discard)(cell)
+        (self._waiting.add if made.due else self._waiting.discard)(cell)
         (self._faulty.add if made.findings else self._faulty.discard)(cell)
 
     def _found(self) -> Iterable[Finding]:
@@ -161,8 +154,12 @@ class Standing:
             yield from self._cells[cell].findings
 
 
-def _holds(reads: Reads, changed: set[Token]) -> bool:
-    return not reads.clock and reads.near.isdisjoint(changed)
+def _holds(reads: Reads, changed: set[Token], now: datetime) -> bool:
+    return not _is_due(reads.due, now) and reads.near.isdisjoint(changed)
+
+
+def _is_due(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now > moment
 
 
 def _changes(before: Objects, after: Objects) -> Iterable[Change]:

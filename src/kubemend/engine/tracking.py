@@ -57,23 +57,35 @@ class Ground:
 
 @dataclass
 class Reads:
-    """What one judgement was made from. near, far: tokens of its own ground and of the whole cluster's."""
+    """What one judgement was made from. near, far: tokens of its own ground and of the whole cluster's.
+
+    due: the first moment that was asked about and hadn't come.
+    """
 
     near: set[Token] = field(default_factory=set)
     far: set[Token] = field(default_factory=set)
-    clock: bool = False
+    due: datetime | None = None
     shared: list[Reads] = field(default_factory=list)
     """Of what was derived for all, and used."""
 
     def total(self) -> Reads:
         """The same with what was used of others in it."""
-        near, far, clock = set(self.near), set(self.far), self.clock
+        near, far, due = set(self.near), set(self.far), self.due
         for one in self.shared:
             held = one.total()
             near |= held.near
             far |= held.far
-            clock = clock or held.clock
-        return Reads(near, far, clock)
+            due = earlier(due, held.due)
+        return Reads(near, far, due)
+
+    def wait(self, moment: datetime) -> None:
+        """Note a moment that was asked about and hasn't come."""
+        self.due = earlier(self.due, moment)
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two moments, of which either may be none."""
+    return min((m for m in (one, other) if m is not None), default=None)
 
 
 Derived = dict[Callable[[Snapshot], Any], tuple[Any, Reads]]
@@ -112,9 +124,15 @@ class Tracked(Snapshot):
 
     @property
     def taken_at(self) -> datetime:
-        """When it was taken; who reads it is judged again as time goes by."""
-        self.reads.clock = True
-        return self._moment
+        """Not for rules: what is said of the time that is it now would have to be said anew all the time."""
+        raise TypeError("a rule asks `has_passed` or `is_past`, so that it can be asked again when that moment comes")
+
+    def is_past(self, moment: datetime) -> bool:
+        """Whether this moment had gone by; who is told that it hadn't is judged again when it comes."""
+        past = self._moment > moment
+        if not past:
+            self.reads.wait(moment)
+        return past
 
     @property
     def objects(self) -> Mapping[type[Obj], Mapping[Key, Obj]]:

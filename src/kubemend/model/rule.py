@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from kubemend.model.finding import Finding, Observation, Severity
@@ -39,12 +40,12 @@ class Rule:
         """The fault's name, kebab-case."""
         return self.judge.__name__.replace("_", "-")
 
-    @property
+    @cached_property
     def doc(self) -> str:
         """The user's page."""
         return inspect.cleandoc(self.judge.__doc__ or "")
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The first line of the doc, without its full stop."""
         return self.doc.partition("\n")[0].removesuffix(".")

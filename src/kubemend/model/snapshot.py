@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, overload
 
 from msgspec import Struct
@@ -120,6 +120,17 @@ class Snapshot:
         """The object a reference names."""
         kind = kind_of(ref)
         return None if kind is None else self.get(kind, ref.namespace, ref.name)
+
+    def is_past(self, moment: datetime) -> bool:
+        """Whether this moment had gone by when the snapshot was taken. Once it has, it has for good.
+
+        Rules ask this and don't read `taken_at`, so that they have to be asked again only once that moment comes.
+        """
+        return self.taken_at > moment
+
+    def has_passed(self, seconds: float, since: datetime | None) -> bool:
+        """Whether more than so many seconds have gone by since then; not where that isn't known."""
+        return since is not None and self.is_past(since + timedelta(seconds=seconds))
 
     def was_read(self, kind: type[Obj], namespace: str = "") -> bool:
         """Whether absence of an object of this kind (in this namespace) means that there is none."""

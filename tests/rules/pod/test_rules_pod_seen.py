@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from kubemend.model.objects import Deployment
+from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
 from kubemend.rules.pod.seen import Seen, containers, judged, of, ongoing, outlived, previous
 from worlds import NOW, World, world
+
+AT_NOON = Snapshot.of((), taken_at=NOW)
 
 ROLLOUT = """
 kind: Deployment
@@ -117,7 +120,7 @@ status: {{conditions: [{{type: Complete, status: "True"}}]}}
     ],
 )
 def test_an_end_is_trouble_while_the_container_is_down_or_up_for_less_than_ten_minutes(state: str, expected: bool):
-    assert ongoing(seen(state), NOW) is expected
+    assert ongoing(seen(state), AT_NOON) is expected
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,7 @@ def test_an_end_is_trouble_while_the_container_is_down_or_up_for_less_than_ten_m
 def test_a_container_outlives_its_last_life_of_twenty_seconds_after_forty(started: str, ready: str, expected: bool):
     last = "{terminated: {startedAt: 2026-01-01T11:58:00Z, finishedAt: 2026-01-01T11:58:20Z}}"
     state = f"state: {{running: {{startedAt: 2026-01-01T{started}Z}}}}, lastState: {last}"
-    assert outlived(seen(state, ready=ready), NOW) is expected
+    assert outlived(seen(state, ready=ready), AT_NOON) is expected
 
 
 def test_the_earlier_revision_is_asked_only_for_a_pod_of_the_newest():

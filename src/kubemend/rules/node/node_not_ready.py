@@ -66,7 +66,7 @@ def placed_on(pod: Pod) -> str | None:
 
 def _joining(node: Node, snapshot: Snapshot) -> bool:
     made = node.metadata.creation_timestamp
-    return made is not None and (snapshot.taken_at - made).total_seconds() < JOINING_S
+    return made is not None and not snapshot.has_passed(JOINING_S, made)
 
 
 def _hit(snapshot: Snapshot, pods: list[Pod], node: Node) -> tuple[Ref, ...]:

@@ -76,7 +76,7 @@ def _refusal(snapshot: Snapshot, seen: Seen) -> _Refusal | None:
     if seen.waiting in _WAITING or (seen.waiting == "CreateContainerConfigError" and _kind(seen.message) == "user"):
         waiting = (seen.cite("state", "waiting", "reason"), seen.cite("state", "waiting", "message"))
         return _Refusal(_kind(seen.message) or "runtime", None, waiting)
-    if seen.ended is None or not ongoing(seen, snapshot.taken_at):
+    if seen.ended is None or not ongoing(seen, snapshot):
         return None
     end, field = seen.ended
     if end.reason not in _ENDED and end.exit_code not in (126, 127):

@@ -49,7 +49,7 @@ def _loops(snapshot: Snapshot, seen: Seen) -> bool:
         return True
     if seen.status.restart_count < 2 or seen.pod.status.phase == "Failed":
         return False
-    return ongoing(seen, snapshot.taken_at) and not outlived(seen, snapshot.taken_at)
+    return ongoing(seen, snapshot) and not outlived(seen, snapshot)
 
 
 def _observation(seen: Seen, end: Terminated, field: str) -> Observation:

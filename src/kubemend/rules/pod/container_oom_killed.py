@@ -38,7 +38,7 @@ def container_oom_killed(snapshot: Snapshot) -> Iterator[Observation]:
     limit merely delays the next kill.
     """
     for seen in containers(snapshot):
-        if (kill := _kill(seen)) is not None and ongoing(seen, snapshot.taken_at):
+        if (kill := _kill(seen)) is not None and ongoing(seen, snapshot):
             yield _observation(seen, *kill)
 
 

@@ -38,7 +38,7 @@ def _fails(snapshot: Snapshot, seen: Seen, end: Terminated) -> bool:
         return False
     if seen.waiting == "CrashLoopBackOff" or seen.pod.status.phase == "Failed":
         return True
-    return ended_twice(seen) or (seen.status.restart_count >= 2 and ongoing(seen, snapshot.taken_at))
+    return ended_twice(seen) or (seen.status.restart_count >= 2 and ongoing(seen, snapshot))
 
 
 def _observation(seen: Seen, end: Terminated, field: str) -> Observation:

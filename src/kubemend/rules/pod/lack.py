@@ -17,7 +17,7 @@ from kubemend.model.finding import Cite, Fact, cite
 from kubemend.model.objects import ConfigMap, Pod
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
-from kubemend.rules.pod.seen import Seen, judged, of, seconds
+from kubemend.rules.pod.seen import Seen, judged, of
 
 Kind = Literal["ConfigMap", "Secret"]
 
@@ -118,7 +118,7 @@ def _held(snapshot: Snapshot) -> Iterator[_Held]:
 
 def _waits_long(snapshot: Snapshot, pod: Pod, events: Events) -> bool:
     since = pod.status.start_time or pod.metadata.creation_timestamp
-    return bool(events.of(pod, "FailedMount")) or seconds(since, snapshot.taken_at) > MOUNT_S
+    return bool(events.of(pod, "FailedMount")) or snapshot.has_passed(MOUNT_S, since)
 
 
 def _texts(pod: Pod, refused: list[Seen], events: Events | None) -> Iterator[tuple[str, Cite]]:

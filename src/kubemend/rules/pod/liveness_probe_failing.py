@@ -10,7 +10,7 @@ from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
 from kubemend.rules.pod.probing import Field, flaw, patience, probe_of, symptom_of
-from kubemend.rules.pod.seen import CONTROLLERS, RECENT_S, Seen, containers, previous, seconds
+from kubemend.rules.pod.seen import CONTROLLERS, RECENT_S, Seen, containers, previous
 
 _PROBES: tuple[tuple[str, Field], ...] = (("Liveness", "livenessProbe"), ("Startup", "startupProbe"))
 
@@ -50,7 +50,7 @@ def _failed(snapshot: Snapshot, seen: Seen, events: Events, word: str, field: Fi
     if probe is None:
         return None
     unhealthy = events.of(seen.pod, "Unhealthy", container=seen.name, says=f"{word} probe")
-    if not unhealthy or seconds(unhealthy[0].last_seen, snapshot.taken_at) > RECENT_S:
+    if not unhealthy or snapshot.has_passed(RECENT_S, unhealthy[0].last_seen):
         return None
     killed = events.of(seen.pod, "Killing", container=seen.name, says=f"failed {word} probe")
     by_probe = seen.ended is not None and seen.ended[0].exit_code in (0, 137, 143)
@@ -65,7 +65,7 @@ def _recovered(snapshot: Snapshot, seen: Seen, newest: Event, window: float) -> 
     if running is None or running.started_at is None or not seen.status.ready:
         return False
     since = newest.last_seen is not None and newest.last_seen > running.started_at
-    return not since and seconds(running.started_at, snapshot.taken_at) > window
+    return not since and snapshot.has_passed(window, running.started_at)
 
 
 def _observation(snapshot: Snapshot, seen: Seen, field: Field, failed: Event, events: Events) -> Observation:

@@ -12,7 +12,7 @@ from kubemend.model.objects import Node, Pod
 from kubemend.model.ref import Ref
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import CONTROLLERS, seconds
+from kubemend.rules.pod.seen import CONTROLLERS
 
 WINDOW_S = 3600.0
 """Seconds within which evictions of one workload's pods count together."""
@@ -52,11 +52,11 @@ def pod_evicted(snapshot: Snapshot) -> Iterator[Observation]:
     """
     evicted = [p for p in snapshot.all(Pod) if p.status.phase == "Failed" and p.status.reason == "Evicted"]
     tops = {p.ref: snapshot.top(p).ref for p in evicted}
-    recent = Counter(tops[p.ref] for p in evicted if seconds(_when(p), snapshot.taken_at) <= WINDOW_S)
+    recent = Counter(tops[p.ref] for p in evicted if not snapshot.has_passed(WINDOW_S, _when(p)))
     for pod in evicted:
         if pod.metadata.controller is None:
             yield _observation(pod, 1, "has no controller that would replace it")
-        elif (times := recent[tops[pod.ref]]) > 1 and seconds(_when(pod), snapshot.taken_at) <= WINDOW_S:
+        elif (times := recent[tops[pod.ref]]) > 1 and not snapshot.has_passed(WINDOW_S, _when(pod)):
             yield _observation(pod, times, f"is one of {times} of its workload within an hour")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from kubemend.model.finding import Observation, Severity, cite
 from kubemend.model.objects import Node, Pod
@@ -10,7 +11,7 @@ from kubemend.model.objects.meta import condition
 from kubemend.model.ref import Ref
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import CONTROLLERS, seconds
+from kubemend.rules.pod.seen import CONTROLLERS, clock
 
 LATE_S = 120.0
 """Seconds past the grace period after which a deletion counts as stuck: unmounting volumes takes its time."""
@@ -34,12 +35,12 @@ def pod_stuck_terminating(snapshot: Snapshot) -> Iterator[Observation]:
     """
     for pod in snapshot.all(Pod):
         # The deletion timestamp is when the grace period ends, not when the deletion was asked for.
-        late = seconds(pod.metadata.deletion_timestamp, snapshot.taken_at)
-        if pod.metadata.deletion_timestamp is not None and late > LATE_S:
-            yield _observation(snapshot, pod, late)
+        until = pod.metadata.deletion_timestamp
+        if until is not None and snapshot.has_passed(LATE_S, until):
+            yield _observation(snapshot, pod, until)
 
 
-def _observation(snapshot: Snapshot, pod: Pod, late: float) -> Observation:
+def _observation(snapshot: Snapshot, pod: Pod, until: datetime) -> Observation:
     node = snapshot.get(Node, "", pod.spec.node_name)
     state = condition(node.status.conditions, "Ready") if node else None
     gone = bool(pod.spec.node_name) and node is None and snapshot.was_read(Node)
@@ -48,7 +49,7 @@ def _observation(snapshot: Snapshot, pod: Pod, late: float) -> Observation:
     unwell = gone or (state is not None and state.status != "True")
     return Observation(
         about=pod.ref,
-        says=f"the pod is still terminating {late:.0f} s after its grace period{held}{where if unwell else ''}",
+        says=f"the pod is still terminating; its grace period ended at {clock(until)}{held}{where if unwell else ''}",
         evidence=(cite(pod, "metadata", "deletionTimestamp"), cite(pod, "metadata", "finalizers")),
         confidence=0.95,
         facts={"finalizers": pod.metadata.finalizers, "node": pod.spec.node_name, "node_unwell": unwell},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from kubemend.model.finding import Observation, Severity, cite
 from kubemend.model.objects import Container, ControllerRevision, Deployment, Event, Pod
@@ -11,7 +12,7 @@ from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
 from kubemend.rules.pod.probing import Flaw, flaw, patience, symptom_of
-from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, previous, seconds
+from kubemend.rules.pod.seen import CONTROLLERS, Seen, clock, containers, previous, seconds
 
 START_S = 120.0
 """Seconds that a program may take to start before silence alone counts: probes say nothing of how long it takes."""
@@ -46,17 +47,17 @@ def readiness_probe_failing(snapshot: Snapshot) -> Iterator[Observation]:
             yield from _observations(snapshot, seen, seen.spec, events, since)
 
 
-def _unready(snapshot: Snapshot, seen: Seen, spec: Container) -> float | None:
-    """Seconds since the container should be ready, or has been ready last; None while that can't be asked of it."""
+def _unready(snapshot: Snapshot, seen: Seen, spec: Container) -> datetime | None:
+    """Since when the container runs, or has been ready last, without being ready; None while that can't be asked."""
     probe, running = spec.readiness_probe, seen.status.state.running
     if probe is None or running is None or seen.status.ready or seen.status.started is False:
         return None
     if _was_ready(seen):
-        since = condition(seen.pod.status.conditions, "ContainersReady")
-        lost = seconds(since.last_transition_time, snapshot.taken_at) if since else 0.0
-        return lost if lost > 2 * probe.period_seconds else None
-    late = seconds(running.started_at, snapshot.taken_at)
-    return late if late > patience(probe) else None
+        held = condition(seen.pod.status.conditions, "ContainersReady")
+        since, allowed = (held.last_transition_time if held else None), 2.0 * probe.period_seconds
+    else:
+        since, allowed = running.started_at, patience(probe)
+    return since if snapshot.has_passed(allowed, since) else None
 
 
 def _was_ready(seen: Seen) -> bool:
@@ -68,7 +69,7 @@ def _was_ready(seen: Seen) -> bool:
 
 
 def _observations(
-    snapshot: Snapshot, seen: Seen, spec: Container, events: Events, since: float
+    snapshot: Snapshot, seen: Seen, spec: Container, events: Events, since: datetime
 ) -> Iterator[Observation]:
     failed = events.of(seen.pod, "Unhealthy", container=seen.name, says="Readiness probe")[:1]
     symptom = symptom_of(failed[0].message) if failed else "other"
@@ -76,11 +77,11 @@ def _observations(
     alive = not events.of(seen.pod, "Unhealthy", container=seen.name, says="Liveness probe")
     found = flaw(spec, "readinessProbe", symptom, before=before[1] if before else None, other=alive)
     lost, overdue = _was_ready(seen), _overdue(snapshot, seen)
-    if not (lost or found.expected or symptom == "port" or since > START_S or overdue):
+    if not (lost or found.expected or symptom == "port" or snapshot.has_passed(START_S, since) or overdue):
         return
     yield Observation(
         about=seen.pod.ref,
-        says=f"{seen.title} has been {'unready' if lost else 'running'} for {since:.0f} s{_but(found, lost=lost)}",
+        says=f"{seen.title} has been {'unready' if lost else 'running'} since {clock(since)}{_but(found, lost=lost)}",
         evidence=(seen.cite("ready"), seen.cite_spec("readinessProbe"), *(cite(e, "message") for e in failed)),
         confidence=0.92 if failed else 0.75,
         facts={**seen.facts, **found.facts("readinessProbe", symptom), "was_ready": lost, "overdue": overdue},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kubemend.kube.rollout import gone_before, is_of_revision
 from kubemend.model.finding import Cite, Fact, cite
@@ -118,6 +118,11 @@ def seconds(since: datetime | None, until: datetime) -> float:
     return (until - since).total_seconds() if since is not None else 0.0
 
 
+def clock(moment: datetime) -> str:
+    """A moment as Kubernetes writes it. Told instead of an age, a sentence stays the same from one look to the next."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def containers(snapshot: Snapshot) -> Iterator[Seen]:
     """Every container of every pod whose trouble counts, init containers first."""
     return (seen for pod in judged(snapshot) for seen in of(pod))
@@ -214,13 +219,13 @@ def previous(snapshot: Snapshot, seen: Seen) -> tuple[Revision, Container] | Non
     return None if before is None else (found[0], before)
 
 
-def ongoing(seen: Seen, now: datetime) -> bool:
+def ongoing(seen: Seen, snapshot: Snapshot) -> bool:
     """Whether the container's newest end is trouble still: it is down, or runs again only since a short time."""
     if seen.ended is None:
         return False
     if seen.status.state.running is None:
         return True
-    return seconds(seen.ended[0].finished_at, now) <= RECENT_S
+    return not snapshot.has_passed(RECENT_S, seen.ended[0].finished_at)
 
 
 def ended_twice(seen: Seen) -> bool:
@@ -231,7 +236,7 @@ def ended_twice(seen: Seen) -> bool:
     return now.finished_at is not None and seconds(before.finished_at, now.finished_at) <= RECENT_S
 
 
-def outlived(seen: Seen, now: datetime) -> bool:
+def outlived(seen: Seen, snapshot: Snapshot) -> bool:
     """Whether the container, ready again, has clearly run longer than before its last end, so it isn't looping.
 
     Clearly: half as long again and ten seconds more, so that a crash at a fixed time after the start can't pass.
@@ -241,4 +246,4 @@ def outlived(seen: Seen, now: datetime) -> bool:
         return False
     ended = seen.ended[0]
     life = seconds(ended.started_at, ended.finished_at) if ended.finished_at is not None else 0.0
-    return seconds(running.started_at, now) > 1.5 * life + 10
+    return snapshot.has_passed(1.5 * life + 10, running.started_at)

@@ -27,7 +27,7 @@ from kubemend.model.objects.node import Taint
 from kubemend.model.objects.pod import Affinity, PodAffinityTerm
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import counting, seconds
+from kubemend.rules.pod.seen import counting
 from kubemend.rules.scheduling.room import NOTHING, Needs, Room
 from kubemend.rules.storage.claims import awaited, claims_of
 
@@ -66,6 +66,22 @@ class Verdict:
         return tuple(n.ref for n in self.lost)
 
 
+@dataclass(frozen=True)
+class Field:
+    """What is left of the nodes at each stage before room is asked for.
+
+    chosen: by the node selector. liked: of these by node affinity. ailing, well: of these by their own condition. shut,
+    offered: of the well ones without a taint that isn't tolerated, those cordoned and the others.
+    """
+
+    chosen: tuple[Node, ...]
+    liked: tuple[Node, ...]
+    ailing: tuple[Node, ...]
+    well: tuple[Node, ...]
+    shut: tuple[Node, ...]
+    offered: tuple[Node, ...]
+
+
 def search(snapshot: Snapshot) -> Search:
     """The search of this snapshot's waiting pods, made once for all rules that ask how it ended."""
     return snapshot.derived(Search)
@@ -96,13 +112,13 @@ class Search:
 
     def room(self, nodes: tuple[Node, ...]) -> Room:
         """What is free on these nodes once the pods being deleted are gone."""
-        names = tuple(n.name for n in nodes)
-        if names not in self._rooms:
-            self._rooms[names] = Room(nodes, self._free)
-        return self._rooms[names]
+        # By identity, for a thousand nodes take long to compare; a Room keeps its nodes, so none takes their place.
+        if id(nodes) not in self._rooms:
+            self._rooms[id(nodes)] = Room(nodes, self._free)
+        return self._rooms[id(nodes)]
 
     @cached_property
-    def _rooms(self) -> dict[tuple[str, ...], Room]:
+    def _rooms(self) -> dict[int, Room]:
         return {}
 
     @cached_property
@@ -121,29 +137,42 @@ class Search:
 
     def verdict(self, pod: Pod) -> Verdict | None:
         """Where one pod's search ended; None when some node would take it."""
-        spec = pod.spec
         if _awaits_claim(self.snapshot, pod):
             return Verdict("claim")
         if not self.nodes:
             return Verdict("resource")
-        chosen = self.nodes
-        if spec.node_selector:
-            chosen = tuple(n for n in chosen if subset(spec.node_selector, n.metadata.labels))
-        if not chosen:
+        field = self._field(pod)
+        if not field.chosen:
             return Verdict("node-selector", self.nodes)
-        liked = chosen if spec.affinity is None else tuple(n for n in chosen if selects(spec, n))
-        if not liked:
-            return Verdict("node-affinity", chosen)
+        if not field.liked:
+            return Verdict("node-affinity", field.chosen)
         wanted = needs(pod)
-        ailing, well = self._split(liked, pod, is_ailing)
-        lost = self.room(ailing).fitting(wanted)
-        _, welcome = self._split(well, pod, repelling)
-        if not welcome:
-            return Verdict("taint", well or liked, lost)
-        return self._place(pod, wanted, welcome, lost)
+        lost = self.room(field.ailing).fitting(wanted)
+        if not field.offered and not field.shut:
+            return Verdict("taint", field.well or field.liked, lost)
+        return self._place(pod, wanted, field, lost)
 
-    def _place(self, pod: Pod, wanted: Needs, nodes: tuple[Node, ...], lost: tuple[Node, ...]) -> Verdict | None:
-        shut, offered = self._split(nodes, pod, is_cordoned)
+    def _field(self, pod: Pod) -> Field:
+        """The nodes as a pod's selectors and tolerations divide them, reckoned once for all pods that have the same."""
+        spec = pod.spec
+        key = msgspec.json.encode((spec.node_selector, spec.affinity, spec.tolerations))
+        if key not in self._fields:
+            chosen = self.nodes
+            if spec.node_selector:
+                chosen = tuple(n for n in chosen if subset(spec.node_selector, n.metadata.labels))
+            liked = chosen if spec.affinity is None else tuple(n for n in chosen if selects(spec, n))
+            ailing, well = self._split(liked, pod, is_ailing)
+            _, welcome = self._split(well, pod, repelling)
+            shut, offered = self._split(welcome, pod, is_cordoned)
+            self._fields[key] = Field(chosen, liked, ailing, well, shut, offered)
+        return self._fields[key]
+
+    @cached_property
+    def _fields(self) -> dict[bytes, Field]:
+        return {}
+
+    def _place(self, pod: Pod, wanted: Needs, field: Field, lost: tuple[Node, ...]) -> Verdict | None:
+        shut, offered = field.shut, field.offered
         roomy, spare = self.room(offered).fitting(wanted), self.room(shut).fitting(wanted)
         if roomy or spare:
             others = self._neighbours(pod)
@@ -272,7 +301,7 @@ def each(pods: list[Pod], first: Observation) -> Iterator[Observation]:
 
 def older(pod: Pod, snapshot: Snapshot, than: float = GRACE_S) -> bool:
     """Whether the pod has existed for longer than that many seconds."""
-    return seconds(pod.metadata.creation_timestamp, snapshot.taken_at) > than
+    return snapshot.has_passed(than, pod.metadata.creation_timestamp)
 
 
 def said(pod: Pod) -> Cite:

@@ -12,7 +12,7 @@ from kubemend.model.objects.network import IngressServiceBackend
 from kubemend.model.pointer import pointer
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.service.selection import GRACE_S, age
+from kubemend.rules.service.selection import is_new
 from kubemend.rules.workload.words import count
 
 Steps = tuple[str | int, ...]
@@ -46,7 +46,7 @@ def ingress_backend_missing(snapshot: Snapshot) -> Iterator[Observation]:
         if not snapshot.was_read(Service, ingress.namespace) or ingress.metadata.deletion_timestamp:
             continue
         missing = [m for steps, backend in _backends(ingress) if (m := _missing(snapshot, ingress, steps, backend))]
-        if missing and (any(m.meant for m in missing) or age(ingress, snapshot.taken_at) >= GRACE_S):
+        if missing and (any(m.meant for m in missing) or not is_new(ingress, snapshot)):
             yield _observation(ingress, missing)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 
 from kubemend.kube.rollout import active
@@ -82,7 +81,7 @@ class Selection:
         return held
 
 
-def age(obj: Obj, now: datetime) -> float:
-    """Seconds since the object was made; endless when that isn't known."""
+def is_new(obj: Obj, snapshot: Snapshot) -> bool:
+    """Whether the object was made so lately that what it belongs with may be on its way."""
     made = obj.metadata.creation_timestamp
-    return float("inf") if made is None else (now - made).total_seconds()
+    return made is not None and not snapshot.has_passed(GRACE_S, made)

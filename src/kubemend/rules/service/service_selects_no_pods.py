@@ -11,7 +11,7 @@ from kubemend.model.finding import Fact, Observation, Severity, cite
 from kubemend.model.objects import Obj, Pod, Service
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.service.selection import GRACE_S, OWNERS, WORKLOADS, Runner, age, selection
+from kubemend.rules.service.selection import GRACE_S, OWNERS, WORKLOADS, Runner, is_new, selection
 
 _READ: tuple[type[Obj], ...] = (Pod, *WORKLOADS)
 
@@ -80,8 +80,10 @@ def _namesake(service: Service, runner: Runner) -> bool:
 
 def _too_new(service: Service, runner: Runner, snapshot: Snapshot) -> bool:
     """Whether the Service is just being set up beside an older workload, so that its own may be on its way."""
-    new = age(service, snapshot.taken_at)
-    return new < GRACE_S and age(runner, snapshot.taken_at) - new > GRACE_S
+    made, before = service.metadata.creation_timestamp, runner.metadata.creation_timestamp
+    if made is None or not is_new(service, snapshot):
+        return False
+    return before is None or (made - before).total_seconds() > GRACE_S
 
 
 def _observation(service: Service, misses: list[Miss]) -> Observation:

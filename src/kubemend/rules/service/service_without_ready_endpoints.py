@@ -52,4 +52,4 @@ def _may_yet(pod: Pod, snapshot: Snapshot) -> bool:
     found = condition(pod.status.conditions, "Ready")
     changed = found.last_transition_time if found else None
     since = changed or pod.metadata.creation_timestamp
-    return since is not None and (snapshot.taken_at - since).total_seconds() < GRACE_S
+    return since is not None and not snapshot.has_passed(GRACE_S, since)

@@ -9,7 +9,6 @@ from kubemend.kube.quantity import parse
 from kubemend.model.objects import Event, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass
 from kubemend.model.ref import Ref
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import seconds
 
 Obstacle = Literal["class-missing", "no-default-class", "no-volume", "provisioning"]
 """Why a claim is still unbound though nothing else has to happen first."""
@@ -60,8 +59,7 @@ def broken(snapshot: Snapshot, claim: PersistentVolumeClaim) -> Obstacle | None:
     if found is None:
         return None
     grace = FAILED_S if found == "provisioning" and failures(snapshot, claim) else GRACE_S[found]
-    age = seconds(claim.metadata.creation_timestamp, snapshot.taken_at)
-    return found if age > grace or not grace else None
+    return found if not grace or snapshot.has_passed(grace, claim.metadata.creation_timestamp) else None
 
 
 def awaited(snapshot: Snapshot, claim: PersistentVolumeClaim) -> bool:

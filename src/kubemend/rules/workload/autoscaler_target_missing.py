@@ -10,7 +10,6 @@ from kubemend.model.objects import Deployment, HorizontalPodAutoscaler, Obj, Rep
 from kubemend.model.objects.meta import condition
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import seconds
 
 GRACE_S = 60.0
 """Seconds for which an autoscaler may be there before what it scales."""
@@ -48,7 +47,7 @@ def _told(snapshot: Snapshot, scaler: HorizontalPodAutoscaler) -> bool:
     able = condition(scaler.status.conditions, "AbleToScale")
     if able is None or able.reason != "FailedGetScale":
         return False
-    return seconds(able.last_transition_time, snapshot.taken_at) > GRACE_S
+    return snapshot.has_passed(GRACE_S, able.last_transition_time)
 
 
 def _observation(snapshot: Snapshot, scaler: HorizontalPodAutoscaler, kind: type[Obj]) -> Observation:
