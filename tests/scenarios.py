@@ -295,7 +295,9 @@ def _renewed(workload: Any) -> bool:
 
 
 def _marks(node: Any) -> set[str]:
-    return {k for k in node["metadata"].get("annotations") or {} if k.startswith("lab.kubemend.dev/")}
+    # With what kubectl applied last still on it, the next apply would take away all labels of a real node.
+    ours = ("lab.kubemend.dev/", "kubectl.kubernetes.io/last-applied-configuration")
+    return {k for k in node["metadata"].get("annotations") or {} if k.startswith(ours)}
 
 
 def ending(event: dict[str, Any]) -> str:
