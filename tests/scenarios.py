@@ -47,6 +47,8 @@ class Play:
     casts: Sequence[Cast]
     folder: Path
     seed: int = 0
+    nodes: World = field(default_factory=dict)
+    """The nodes as they were found: a healthy state may already change one."""
     healthy: World = field(default_factory=dict)
     broken: World = field(default_factory=dict)
     end: World = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Play:
     def run(self, kubeconfig: Path) -> tuple[list[Outcome], list[str]]:
         """Outcomes, and what went wrong outside of all scenarios. kubeconfig: whose rights kubemend has."""
         self._mark("begins")
+        self.nodes = {k: o for k, o in state.world(self.ground.kubectl).items() if k.kind == "Node"}
         self.prepare()
         self._mark("healthy")
         earlier = len(self.ground.writes(account("fixer")))
@@ -242,11 +245,10 @@ class Play:
 
     def clean(self) -> None:
         """Take everything away that this batch brought, and give nodes back what they were."""
-        nodes = [k for k in self.broken if k.kind == "Node"]
         now = state.world(self.ground.kubectl)
-        for key in nodes:
-            if not state.same(self.healthy[key], now[key]) or _marks(self.healthy[key]) != _marks(now[key]):
-                self._restore(self.healthy[key], now[key])
+        for key, was in self.nodes.items():
+            if not state.same(was, now[key]) or _marks(was) != _marks(now[key]):
+                self._restore(was, now[key])
         for c in self.casts:
             applied = [state.key_of(o) for part in ("healthy", "past", "fault") for o in c.manifests(part)]
             for key in {k for k in applied if not k.namespace and k.kind != "Node"}:
