@@ -87,6 +87,7 @@ def _strategy(strategy: Strategy) -> Iterator[str]:
         "Risk": strategy.risk.name.lower(),
         "Cures": ", ".join(f"[{c}](rules.md#{_anchor(c)})" for c in strategy.cures),
         "Reads": _kinds(strategy.reads),
+        "Uses, if there": _kinds(strategy.uses),
         "Needs": ", ".join(_permission(a) for a in sorted(strategy.needs)),
     }
     yield from _facts(facts)

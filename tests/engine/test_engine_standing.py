@@ -14,8 +14,10 @@ from kubemend.engine.catalogue import rules
 from kubemend.engine.judge import judge
 from kubemend.engine.standing import Standing
 from kubemend.engine.tracking import Ground, Tracked
-from kubemend.model.objects import CronJob, Deployment
+from kubemend.model.finding import Observation, Severity
+from kubemend.model.objects import ConfigMap, CronJob, Deployment, Meta
 from kubemend.model.rule import Rule
+from kubemend.model.snapshot import Snapshot
 from worlds import world
 
 RULES = rules()
@@ -187,6 +189,45 @@ def test_a_pod_that_only_another_namespaces_pods_keep_from_a_cordoned_node_is_ju
     cordoned = SHUNNED.replace("status: {allocatable", "spec: {unschedulable: true}\nstatus: {allocatable", 1)
     report = exactly().look(world(cordoned).snapshot)
     assert [d.root.code for d in report.diagnoses] == ["KM204"]
+
+
+def stumbling(where: str) -> Rule:
+    """A rule that finds a fault in each ConfigMap, and has a mistake that shows in one namespace."""
+
+    def judge_maps(snapshot: Snapshot) -> Iterator[Observation]:
+        """A ConfigMap."""
+        for held in snapshot.all(ConfigMap):
+            if held.namespace == where:
+                raise ZeroDivisionError("as if")
+            yield Observation(about=held.ref, says="is there", evidence=(), confidence=1.0)
+
+    return Rule("KM998", judge_maps, Severity.ERROR, (ConfigMap,), (), frozenset())
+
+
+def test_a_rule_that_fails_is_told_as_not_judged_where_it_fails_and_keeps_no_other_from_judging():
+    sound = next(r for r in RULES if r.code == "KM112")
+    case = next(c for c in firing() if c.stem == "fires-lost-readiness")
+    cluster, standing = pair(case), Standing((sound, stumbling("two")))
+    cluster.put(ConfigMap(metadata=Meta(name="a", namespace="one", uid="1")))
+    well = standing.look(cluster.snapshot())
+    assert well.not_judged == ()
+    broken = ConfigMap(metadata=Meta(name="b", namespace="two", uid="2"))
+    cluster.put(broken)
+    report = standing.look(cluster.snapshot())
+    assert [(n.code, n.namespace) for n in report.not_judged] == [("KM998", "two")]
+    assert "ZeroDivisionError: as if" in report.not_judged[0].why
+    assert report.diagnoses == well.diagnoses
+    assert {f.code for f in report.findings} == {"KM112", "KM998"}
+    cluster.drop(broken)
+    assert standing.look(cluster.snapshot()) == well
+
+
+def test_a_full_judgement_says_so_of_the_whole_rule():
+    cluster = Cluster()
+    cluster.put(*(ConfigMap(metadata=Meta(name="a", namespace=n, uid=n)) for n in ("one", "two")))
+    report = judge(cluster.snapshot(), (stumbling("two"),))
+    assert [(n.code, n.namespace) for n in report.not_judged] == [("KM998", "")]
+    assert report.diagnoses == ()
 
 
 FAMILIES = """

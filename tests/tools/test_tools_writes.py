@@ -122,7 +122,7 @@ async def test_a_deletion_that_breaks_a_neighbour_is_taken_back_at_once(
     everything: Everything, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The Ingress of that name needs the Service; it is not so new that its rule would still wait for one."""
-    monkeypatch.setattr("kubemend.rules.service.ingress_backend_missing.GRACE_S", 0.0)
+    monkeypatch.setattr("kubemend.rules.service.selection.GRACE_S", 0.0)
     target = {"resource_type": "service", "resource_name": "web", "namespace": "shop"}
     answer = await said(everything, "delete_kubernetes_resource", target)
     assert answer.error is not None

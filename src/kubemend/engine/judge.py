@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable
 
@@ -12,17 +13,30 @@ from kubemend.model.ref import Ref
 from kubemend.model.rule import Rule
 from kubemend.model.snapshot import Snapshot
 
+log = logging.getLogger(__name__)
+
 
 def judge(snapshot: Snapshot, rules: Iterable[Rule]) -> Report:
     """Apply every rule that can be applied and tell causes from symptoms.
 
-    A rule whose kinds were not read is listed as not judged; where only some namespaces are missing it judges
-    the rest and is listed for those.
+    A rule whose kinds were not read, or that fails, is listed as not judged; where only some namespaces are missing
+    it judges the rest and is listed for those.
     """
     rules = tuple(rules)
     blind = unjudged(snapshot, rules)
-    findings = [f for rule in rules if not is_blind(rule, blind) for f in rule.findings(snapshot)]
-    return Report(diagnoses=joined(findings, rules), not_judged=blind)
+    made = [(rule, *applied(rule, snapshot)) for rule in rules if not is_blind(rule, blind)]
+    findings = [f for _, found, _ in made for f in found]
+    failed = (NotJudged(rule.code, why) for rule, _, why in made if why)
+    return Report(diagnoses=joined(findings, rules), not_judged=tuple(sorted((*blind, *failed))))
+
+
+def applied(rule: Rule, snapshot: Snapshot) -> tuple[tuple[Finding, ...], str]:
+    """What a rule finds, or why it failed: one rule's mistake must not keep all others from judging."""
+    try:
+        return tuple(rule.findings(snapshot)), ""
+    except Exception as error:
+        log.exception("rule %s failed", rule.code)
+        return (), f"the rule failed, which is a mistake in it: {type(error).__name__}: {error}"
 
 
 def unjudged(snapshot: Snapshot, rules: Iterable[Rule]) -> tuple[NotJudged, ...]:

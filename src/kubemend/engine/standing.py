@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from kubemend.engine.judge import is_blind, joined, unjudged
+from kubemend.engine.judge import applied, is_blind, joined, unjudged
 from kubemend.engine.tracking import Derived, Ground, Reads, Token, Tracked
 from kubemend.model.finding import Diagnosis, Finding, NotJudged, Report
 from kubemend.model.index import Key
@@ -32,9 +32,10 @@ Change = tuple[type[Obj], Key, Obj | None, Obj | None]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one rule found on one ground, and what it read: near, far, and when it is due again (see `Reads`)."""
+    """What one rule found on one ground (or why it failed), and what it read: near, far, when it is due (`Reads`)."""
 
     findings: tuple[Finding, ...]
+    failed: str
     near: frozenset[Token]
     far: frozenset[Token]
     due: datetime | None
@@ -58,6 +59,7 @@ class Standing:
         self._waiting: set[Cell] = set()
         self._now: datetime | None = None
         self._faulty: set[Cell] = set()
+        self._failed: set[Cell] = set()
         self._derived: Derived = {}
         self._diagnoses: tuple[Diagnosis, ...] | None = None
 
@@ -73,7 +75,8 @@ class Standing:
         stale |= {c for c in self._waiting if _is_due(self._cells[c].due, snapshot.taken_at)}
         if self._judge(stale, snapshot, blind) or self._diagnoses is None:
             self._diagnoses = joined(self._found(), self._rules)
-        return Report(diagnoses=self._diagnoses, not_judged=blind)
+        failed = (NotJudged(code, self._cells[code, space].failed, space or "") for code, space in self._failed)
+        return Report(diagnoses=self._diagnoses, not_judged=tuple(sorted((*blind, *failed))))
 
     def _take(self, objects: Objects, now: datetime) -> set[Cell]:
         """Take over what changed. Returns the judgements that it touches, those never made included."""
@@ -134,9 +137,9 @@ class Standing:
         return differs
 
     def _make(self, rule: Rule, view: Tracked, *, seeing: bool) -> Judgement:
-        findings = tuple(rule.findings(view)) if seeing else ()
+        findings, failed = applied(rule, view) if seeing else ((), "")
         reads = view.reads.total()
-        return Judgement(findings, self._one(reads.near), self._one(reads.far), reads.due)
+        return Judgement(findings, failed, self._one(reads.near), self._one(reads.far), reads.due)
 
     def _one(self, tokens: set[Token]) -> frozenset[Token]:
         """Judgements of thousands of namespaces read the same few things: one set stands for all that are equal."""
@@ -148,6 +151,7 @@ class Standing:
         (self._far.add if made.far else self._far.discard)(cell)
         (self._waiting.add if made.due else self._waiting.discard)(cell)
         (self._faulty.add if made.findings else self._faulty.discard)(cell)
+        (self._failed.add if made.failed else self._failed.discard)(cell)
 
     def _found(self) -> Iterable[Finding]:
         for cell in sorted(self._faulty, key=lambda c: (c[0], c[1] or "")):

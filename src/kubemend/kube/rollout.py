@@ -191,13 +191,13 @@ def last_stable(revisions: Sequence[ReplicaSet], current: ReplicaSet | None) -> 
     return next((found[0] for found in (*proofs, older) if found), None)
 
 
-def gone_before(workload: Deployment | StatefulSet | DaemonSet, snapshot: Snapshot) -> tuple[Revision, bool] | None:
+def last_good(workload: Deployment | StatefulSet | DaemonSet, snapshot: Snapshot) -> tuple[Revision, bool] | None:
     """The revision of a workload to go back to, and whether it is proven: pods of it are ready at this moment.
 
     None when there is none, or none that could be read.
     """
     if not isinstance(workload, Deployment):
-        return last_run(workload, snapshot.revisions(workload), snapshot.pods(workload))
+        return _last_good_of_set(workload, snapshot.revisions(workload), snapshot.pods(workload))
     revisions = snapshot.revisions(workload)
     stable = last_stable(revisions, revisions[0]) if revisions else None
     if stable is None:
@@ -213,7 +213,7 @@ def is_of_revision(pod: Pod, revision: Revision, snapshot: Snapshot) -> bool:
     return owner is not None and owner.name == revision.name
 
 
-def last_run(
+def _last_good_of_set(
     workload: StatefulSet | DaemonSet, revisions: Sequence[ControllerRevision], pods: Iterable[Pod]
 ) -> tuple[ControllerRevision, bool] | None:
     """The revision of a StatefulSet or DaemonSet to go back to, and whether pods of it are ready now, which is proof.

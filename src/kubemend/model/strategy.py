@@ -59,12 +59,12 @@ class Strategy:
 
     def plan(self, diagnosis: Diagnosis, snapshot: Snapshot) -> Plan | Declined:
         """Plan a repair, or say why there is none."""
-        unread = [k.__name__ for k in self.reads if not snapshot.was_read(k, diagnosis.target.namespace)]
-        if unread:
-            return Declined(f"could not read {', '.join(unread)}, on which this repair depends")
+        if unread := _unread(self.reads, diagnosis, snapshot):
+            return Declined(f"could not read {unread}, on which this repair depends")
         made = self.planner(diagnosis, snapshot)
         if isinstance(made, Declined):
-            return made
+            unread = _unread(self.uses, diagnosis, snapshot)
+            return Declined(f"{made.why} (could not read {unread}, which might tell more)") if unread else made
         return Plan(
             strategy=self.id,
             code=diagnosis.root.code,
@@ -77,6 +77,11 @@ class Strategy:
             verify=made.verify,
             requires=made.requires,
         ).canonical
+
+
+def _unread(kinds: tuple[type[Obj], ...], diagnosis: Diagnosis, snapshot: Snapshot) -> str:
+    """The names of those kinds that could not be read where the diagnosed object is."""
+    return ", ".join(k.__name__ for k in kinds if not snapshot.was_read(k, diagnosis.target.namespace))
 
 
 def strategy(

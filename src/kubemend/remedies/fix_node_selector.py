@@ -9,7 +9,7 @@ from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
-from kubemend.remedies.site import Before, Site
+from kubemend.remedies.site import REVISIONS, Before, Site
 from kubemend.remedies.template import put, shape
 from kubemend.remedies.workload import PLACED, Choice, cited, proposed, workload
 
@@ -17,7 +17,7 @@ NEAR = 0.8
 """Confidence in a node label that corrects the selector by a letter or two."""
 
 
-@strategy(cures=("KM202",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=PLACED, order=30)
+@strategy(cures=("KM202",), risk=Risk.MEDIUM, reads=(Pod, Node), uses=REVISIONS, needs=PLACED, order=30)
 def fix_node_selector(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload a node selector that a node matches: its earlier one, or the near match.
 

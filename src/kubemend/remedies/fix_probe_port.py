@@ -8,7 +8,7 @@ from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.probes import Faulty, faulty
-from kubemend.remedies.site import proposal, verified
+from kubemend.remedies.site import REVISIONS, proposal, verified
 from kubemend.remedies.template import put, shape
 
 
@@ -16,6 +16,7 @@ from kubemend.remedies.template import put, shape
     cures=("KM111", "KM112"),
     risk=Risk.MEDIUM,
     reads=(),
+    uses=REVISIONS,
     needs={
         Access("patch", "deployments", "apps"),
         Access("patch", "statefulsets", "apps"),

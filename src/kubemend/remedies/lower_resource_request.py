@@ -10,12 +10,12 @@ from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
-from kubemend.remedies.site import Before, Site
+from kubemend.remedies.site import REVISIONS, Before, Site
 from kubemend.remedies.template import Json, put, shape
 from kubemend.remedies.workload import REVISED, Choice, cited, proposed, workload
 
 
-@strategy(cures=("KM201",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=REVISED, order=30)
+@strategy(cures=("KM201",), risk=Risk.MEDIUM, reads=(Pod, Node), uses=REVISIONS, needs=REVISED, order=30)
 def lower_resource_request(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload back the lower request that its earlier revision had.
 

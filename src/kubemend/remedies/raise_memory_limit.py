@@ -10,7 +10,7 @@ from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.ceilings import Ceiling, ceilings
-from kubemend.remedies.site import Site, container_before, proposal, site, verified
+from kubemend.remedies.site import REVISIONS, Site, container_before, proposal, site, verified
 from kubemend.remedies.template import put, shape
 
 FACTOR = 2
@@ -31,6 +31,7 @@ MI = 2**20
     cures=("KM101",),
     risk=Risk.MEDIUM,
     reads=(LimitRange, ResourceQuota),
+    uses=REVISIONS,
     needs={
         Access("patch", "deployments", "apps"),
         Access("patch", "statefulsets", "apps"),

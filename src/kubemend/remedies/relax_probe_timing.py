@@ -10,7 +10,7 @@ from kubemend.model.plan import Declined, Verify
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.probes import Faulty, faulty
-from kubemend.remedies.site import proposal, verified
+from kubemend.remedies.site import REVISIONS, proposal, verified
 from kubemend.remedies.template import Json, put, shape
 
 FACTOR = 3
@@ -27,6 +27,7 @@ _DEFAULTS = {"initialDelaySeconds": 0, "periodSeconds": 10, "timeoutSeconds": 1,
     cures=("KM111", "KM112"),
     risk=Risk.LOW,
     reads=(),
+    uses=REVISIONS,
     needs={
         Access("patch", "deployments", "apps"),
         Access("patch", "statefulsets", "apps"),

@@ -12,7 +12,7 @@ from kubemend.model.pointer import at, pointer
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, patch, strategy
 from kubemend.remedies.room import places
-from kubemend.remedies.site import stragglers, verified
+from kubemend.remedies.site import REVISIONS, stragglers, verified
 from kubemend.remedies.template import nested, put, shape
 from kubemend.remedies.workload import REVISED, as_json, cited, workload
 
@@ -21,7 +21,7 @@ _FIRST = ("nodeSelectorTerms", 0, "matchExpressions", 0, "key")
 _FIELDS = {"node-affinity": "nodeAffinity", "pod-affinity": "podAffinity", "pod-anti-affinity": "podAntiAffinity"}
 
 
-@strategy(cures=("KM204",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=REVISED, order=30)
+@strategy(cures=("KM204",), risk=Risk.MEDIUM, reads=(Pod, Node), uses=REVISIONS, needs=REVISED, order=30)
 def restore_affinity(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload back the required affinity of its earlier revision.
 

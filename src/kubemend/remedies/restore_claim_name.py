@@ -8,11 +8,14 @@ from kubemend.model.objects import PersistentVolumeClaim, Pod
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
+from kubemend.remedies.site import REVISIONS
 from kubemend.remedies.template import put, shape
 from kubemend.remedies.workload import REVISED, Choice, cited, proposed, workload
 
 
-@strategy(cures=("KM206",), risk=Risk.MEDIUM, reads=(Pod, PersistentVolumeClaim), needs=REVISED, order=30)
+@strategy(
+    cures=("KM206",), risk=Risk.MEDIUM, reads=(Pod, PersistentVolumeClaim), uses=REVISIONS, needs=REVISED, order=30
+)
 def restore_claim_name(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Mount the claim again that the earlier revision mounted in the same volume.
 

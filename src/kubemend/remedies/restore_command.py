@@ -8,7 +8,7 @@ from kubemend.model.objects import Container
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.site import container_before, proposal, site, verified
+from kubemend.remedies.site import REVISIONS, container_before, proposal, site, verified
 from kubemend.remedies.template import json, put, shape
 from kubemend.remedies.workload import REVISED
 
@@ -19,6 +19,7 @@ _FIELDS = ("command", "args", "workingDir")
     cures=("KM109", "KM102", "KM110"),
     risk=Risk.MEDIUM,
     reads=(),
+    uses=REVISIONS,
     needs=REVISED,
     order=20,
 )

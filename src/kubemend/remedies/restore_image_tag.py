@@ -13,7 +13,7 @@ from kubemend.model.objects import Pod
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.site import Site, container_before, proposal, site, verified
+from kubemend.remedies.site import REVISIONS, Site, container_before, proposal, site, verified
 from kubemend.remedies.template import put, shape
 
 _FLOATING = ("", "latest")
@@ -42,6 +42,7 @@ _HERE, _ANYWHERE = _Trust(0.8, 0.7, 0.75), _Trust(0.7, 0.6, 0.65)
     cures=("KM103", "KM105"),
     risk=Risk.MEDIUM,
     reads=(Pod,),
+    uses=REVISIONS,
     needs={
         Access("patch", "deployments", "apps"),
         Access("patch", "statefulsets", "apps"),

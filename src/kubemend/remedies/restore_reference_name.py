@@ -14,7 +14,7 @@ from kubemend.model.objects import ConfigMap, Pod, PodSpec
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.site import Site, before, proposal, site, verified
+from kubemend.remedies.site import REVISIONS, Site, before, proposal, site, verified
 from kubemend.remedies.template import put, shape
 
 Slot = tuple[str | int, ...]
@@ -50,6 +50,7 @@ class _Candidate:
     cures=("KM106", "KM107", "KM108"),
     risk=Risk.MEDIUM,
     reads=(Pod,),
+    uses=REVISIONS,
     needs={
         Access("patch", "deployments", "apps"),
         Access("patch", "statefulsets", "apps"),

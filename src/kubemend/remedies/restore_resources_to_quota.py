@@ -12,12 +12,12 @@ from kubemend.model.objects import Container, Deployment, Pod
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
-from kubemend.remedies.site import Before, Site
+from kubemend.remedies.site import REVISIONS, Before, Site
 from kubemend.remedies.template import Json, put, shape
 from kubemend.remedies.workload import REVISED, Choice, cited, proposed, workload
 
 
-@strategy(cures=("KM402", "KM406"), risk=Risk.MEDIUM, reads=(Pod, Deployment), needs=REVISED, order=30)
+@strategy(cures=("KM402", "KM406"), risk=Risk.MEDIUM, reads=(Pod, Deployment), uses=REVISIONS, needs=REVISED, order=30)
 def restore_resources_to_quota(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload back the requests and limits of its earlier revision, which quota and LimitRange allowed.
 

@@ -8,7 +8,7 @@ from kubemend.model.objects import Pod, ServiceAccount
 from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, patch, strategy
-from kubemend.remedies.site import verified
+from kubemend.remedies.site import REVISIONS, verified
 from kubemend.remedies.template import nested
 from kubemend.remedies.workload import cited, workload
 
@@ -20,6 +20,7 @@ NEAR = 0.75
     cures=("KM403",),
     risk=Risk.MEDIUM,
     reads=(Pod, ServiceAccount),
+    uses=REVISIONS,
     needs={
         Access("patch", "deployments", "apps"),
         Access("patch", "statefulsets", "apps"),

@@ -11,11 +11,12 @@ from kubemend.model.plan import Declined
 from kubemend.model.snapshot import Snapshot
 from kubemend.model.strategy import Proposal, strategy
 from kubemend.remedies.room import places
+from kubemend.remedies.site import REVISIONS
 from kubemend.remedies.template import put, shape
 from kubemend.remedies.workload import REVISED, Choice, as_json, cited, proposed, workload
 
 
-@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), needs=REVISED, order=30)
+@strategy(cures=("KM203",), risk=Risk.MEDIUM, reads=(Pod, Node), uses=REVISIONS, needs=REVISED, order=30)
 def restore_toleration(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | Declined:
     """Give a workload back the toleration that its earlier revision had for the taint.
 

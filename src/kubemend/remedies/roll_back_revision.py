@@ -67,8 +67,6 @@ def roll_back_revision(diagnosis: Diagnosis, snapshot: Snapshot) -> Proposal | D
         return found
     if isinstance(found.obj, Pod):
         return Declined("a pod without a controller has no revisions")
-    if not isinstance(found.obj, Deployment) and not snapshot.was_read(ControllerRevision, found.obj.namespace):
-        return Declined("could not read ControllerRevision, on which this repair depends")
     if (why := _blameless(diagnosis, snapshot, found.obj)) is not None:
         return Declined(why)
     if diagnosis.root.code == "KM407" and diagnosis.root.facts.get("kind") == "webhook":

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kubemend.kube.rollout import REVISION_LABEL, active, gone_before, ready, restarts
+from kubemend.kube.rollout import REVISION_LABEL, active, last_good, ready, restarts
 from kubemend.model.finding import Cite, Diagnosis, cite
 from kubemend.model.objects import (
     Container,
+    ControllerRevision,
     CronJob,
     DaemonSet,
     Deployment,
@@ -21,6 +22,7 @@ from kubemend.model.objects import (
     Pod,
     PodTemplate,
     Probe,
+    ReplicaSet,
     Revision,
     StatefulSet,
 )
@@ -30,6 +32,9 @@ from kubemend.model.strategy import Proposal, evict, patch, template_of
 from kubemend.remedies.template import Json, NotHeld, difference, nested, shape
 
 Workload = Deployment | StatefulSet | DaemonSet
+
+REVISIONS = (ReplicaSet, ControllerRevision)
+"""The kinds that hold what earlier revisions of workloads had."""
 
 PROVEN, GUESSED = 0.92, 0.75
 """Confidence in what an earlier revision held: it has ready replicas now; it had its time and left no trace."""
@@ -132,7 +137,7 @@ def before(site: Site, snapshot: Snapshot) -> Before | None:
     """The revision of the site's workload to go back to, as far as its earlier ones could be read."""
     if isinstance(site.obj, Pod):
         return None
-    found = gone_before(site.obj, snapshot)
+    found = last_good(site.obj, snapshot)
     return None if found is None else Before(*found)
 
 

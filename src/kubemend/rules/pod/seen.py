@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kubemend.kube.rollout import gone_before, is_of_revision
+from kubemend.kube.rollout import is_of_revision, last_good
 from kubemend.model.finding import Cite, Fact, cite
 from kubemend.model.objects import (
     Container,
@@ -213,7 +213,7 @@ def previous(snapshot: Snapshot, seen: Seen) -> tuple[Revision, Container] | Non
     newest: list[Revision] = [*snapshot.revisions(workload)[:1]]
     if not newest or not is_of_revision(seen.pod, newest[0], snapshot):
         return None
-    if (found := gone_before(workload, snapshot)) is None:
+    if (found := last_good(workload, snapshot)) is None:
         return None
     before = found[0].template.spec.container(seen.name)
     return None if before is None else (found[0], before)

@@ -67,7 +67,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Field:
+class Divided:
     """What is left of the nodes at each stage before room is asked for.
 
     chosen: by the node selector. liked: of these by node affinity. ailing, well: of these by their own condition. shut,
@@ -141,22 +141,22 @@ class Search:
             return Verdict("claim")
         if not self.nodes:
             return Verdict("resource")
-        field = self._field(pod)
-        if not field.chosen:
+        divided = self._divide(pod)
+        if not divided.chosen:
             return Verdict("node-selector", self.nodes)
-        if not field.liked:
-            return Verdict("node-affinity", field.chosen)
+        if not divided.liked:
+            return Verdict("node-affinity", divided.chosen)
         wanted = needs(pod)
-        lost = self.room(field.ailing).fitting(wanted)
-        if not field.offered and not field.shut:
-            return Verdict("taint", field.well or field.liked, lost)
-        return self._place(pod, wanted, field, lost)
+        lost = self.room(divided.ailing).fitting(wanted)
+        if not divided.offered and not divided.shut:
+            return Verdict("taint", divided.well or divided.liked, lost)
+        return self._place(pod, wanted, divided, lost)
 
-    def _field(self, pod: Pod) -> Field:
+    def _divide(self, pod: Pod) -> Divided:
         """The nodes as a pod's selectors and tolerations divide them, reckoned once for all pods that have the same."""
         spec = pod.spec
         key = msgspec.json.encode((spec.node_selector, spec.affinity, spec.tolerations))
-        if key not in self._fields:
+        if key not in self._divisions:
             chosen = self.nodes
             if spec.node_selector:
                 chosen = tuple(n for n in chosen if subset(spec.node_selector, n.metadata.labels))
@@ -164,15 +164,15 @@ class Search:
             ailing, well = self._split(liked, pod, is_ailing)
             _, welcome = self._split(well, pod, repelling)
             shut, offered = self._split(welcome, pod, is_cordoned)
-            self._fields[key] = Field(chosen, liked, ailing, well, shut, offered)
-        return self._fields[key]
+            self._divisions[key] = Divided(chosen, liked, ailing, well, shut, offered)
+        return self._divisions[key]
 
     @cached_property
-    def _fields(self) -> dict[bytes, Field]:
+    def _divisions(self) -> dict[bytes, Divided]:
         return {}
 
-    def _place(self, pod: Pod, wanted: Needs, field: Field, lost: tuple[Node, ...]) -> Verdict | None:
-        shut, offered = field.shut, field.offered
+    def _place(self, pod: Pod, wanted: Needs, divided: Divided, lost: tuple[Node, ...]) -> Verdict | None:
+        shut, offered = divided.shut, divided.offered
         roomy, spare = self.room(offered).fitting(wanted), self.room(shut).fitting(wanted)
         if roomy or spare:
             others = self._neighbours(pod)
