@@ -60,7 +60,7 @@ STORIES: Mapping[str, Sequence[Step]] = {
 """The stories that are told to living clusters."""
 
 TURNS, TURN_S = 60, 0.25
-"""How often, and after how long, what differs in living clusters is looked at again: one may be a moment behind."""
+"""How often, and after how long, what differs is read again: a real server's caches, or a cluster, may be behind."""
 
 Living = Callable[[str], AbstractAsyncContextManager[Peer]]
 Opened = Callable[[str], AbstractAsyncContextManager[Peer]]
@@ -77,17 +77,31 @@ async def converse(
     *,
     accepted: Sequence[Known] | None = None,
     ours: Opened = practice,
+    turns: int = TURNS,
 ) -> Report:
-    """Hold the conversation with both servers. ours: how to open the practice side."""
+    """Hold the conversation with both servers. ours: how to open the practice side. turns: see `TURNS`."""
     report = Report(known() if accepted is None else accepted)
     for area in areas:
         space = _space(area)
         async with ours(space) as mine, real(plane, space) as other:
             for step in AREAS[area]:
-                told, theirs = await asyncio.gather(mine.say(step), other.say(step))
+                said = await _said(report, area, step, mine, other, turns)
                 if not step.act:
-                    report.note(area, step.name, told, theirs)
+                    report.note(area, step.name, *said)
     return report
+
+
+async def _said(  # noqa: PLR0917 - both sides of one step
+    report: Report, area: str, step: Step, mine: Peer, other: Peer, turns: int
+) -> tuple[Told, Told]:
+    """Both answers to a step; what only reads is asked again while they differ in what nobody has accepted."""
+    said = await asyncio.gather(mine.say(step), other.say(step))
+    for _ in range(turns if step.method == "GET" else 0):
+        if any("waited" in one.headers for one in said) or not report.unknown_in(area, step.name, *said):
+            break
+        await asyncio.sleep(TURN_S)
+        said = await asyncio.gather(mine.say(step), other.say(step))
+    return said
 
 
 def _written(told: Told) -> Told:
@@ -104,11 +118,6 @@ async def tell(mine: Living, other: Living, stories: Iterable[str] = STORIES) ->
         space = _space(story)
         async with mine(space) as ours, other(space) as theirs:
             for step in STORIES[story]:
-                said = await asyncio.gather(ours.say(step), theirs.say(step))
-                for _ in range(TURNS if step.method == "GET" else 0):
-                    if any("waited" in one.headers for one in said) or not report.unknown_in(story, step.name, *said):
-                        break
-                    await asyncio.sleep(TURN_S)
-                    said = await asyncio.gather(ours.say(step), theirs.say(step))
+                said = await _said(report, story, step, ours, theirs, TURNS)
                 report.note(story, step.name, *(said if step.method == "GET" else map(_written, said)))
     return report

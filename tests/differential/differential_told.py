@@ -16,7 +16,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 RECORD = re.compile(r"in record \(\d+\)")
 VERSIONS = re.compile(r"(resource version: |current: |version for the provided list is too old: )\d+( \(\d+\))?")
 MOUNT = re.compile(r"kube-api-access-\w{5}")
-AGE = re.compile(r"^\d+(?:ms|s|m|h)$")
+AGE = re.compile(r"^(?:\d+(?:ms|s|m|h|d))+$")
 RANDOM = re.compile(r"\b(gen-|Gen_)[a-z0-9]{5}\b")
 PRECONDITION = re.compile(r"(ResourceVersion in the precondition \()\d+(\))")
 WRITTEN = re.compile(r'(resourceVersion(?:\\?":\\?"|:))\d+')
@@ -96,7 +96,7 @@ class Teller:
 
 def _holder(entry: dict[str, Any]) -> tuple[str, ...]:
     """What the entries of `managedFields` are sorted by here: the API server sorts them by their seconds, too."""
-    return tuple(str(entry.get(k, "")) for k in ("operation", "manager", "subresource"))
+    return tuple(str(entry.get(k, "")) for k in ("operation", "manager", "subresource", "apiVersion"))
 
 
 SUFFIX = re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}(?![\w-])")

@@ -56,7 +56,7 @@ def _but(wrong: int) -> list[str]:
 async def test_one_more_field_in_an_object_is_found(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     given = prepare.quality
     monkeypatch.setattr(prepare, "quality", lambda spec: f"{given(spec)}!")
-    report = await converse(plane, ["logs"])
+    report = await converse(plane, ["logs"], turns=0)
     assert {(d.at, d.practice, d.real) for d in report.unknown} == {
         ("/body/status/qosClass", "BestEffort!", "BestEffort")
     }
