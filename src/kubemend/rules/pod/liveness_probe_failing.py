@@ -10,7 +10,7 @@ from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
 from kubemend.rules.pod.probing import Field, flaw, patience, probe_of, symptom_of
-from kubemend.rules.pod.seen import CONTROLLERS, RECENT_S, Seen, containers, previous
+from kubemend.rules.pod.seen import CONTROLLERS, RECENT_S, Seen, containers, outlived, previous
 
 _PROBES: tuple[tuple[str, Field], ...] = (("Liveness", "livenessProbe"), ("Startup", "startupProbe"))
 
@@ -60,12 +60,16 @@ def _failed(snapshot: Snapshot, seen: Seen, events: Events, word: str, field: Fi
 
 
 def _recovered(snapshot: Snapshot, seen: Seen, newest: Event, window: float) -> bool:
-    """Whether it has been running and ready since its last restart for longer than the probe would let it."""
+    """Whether it has been running and ready since its last restart for longer than the probe would let it.
+
+    And clearly longer than the last time: a busy kubelet asks late, and sends its events later than the status.
+    """
     running = seen.status.state.running
     if running is None or running.started_at is None or not seen.status.ready:
         return False
     since = newest.last_seen is not None and newest.last_seen > running.started_at
-    return not since and snapshot.has_passed(window, running.started_at)
+    longer = seen.ended is None or outlived(seen, snapshot)
+    return longer and not since and snapshot.has_passed(window, running.started_at)
 
 
 def _observation(snapshot: Snapshot, seen: Seen, field: Field, failed: Event, events: Events) -> Observation:
