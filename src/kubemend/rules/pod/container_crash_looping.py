@@ -9,7 +9,11 @@ from kubemend.model.objects import Pod
 from kubemend.model.objects.pod import Terminated
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
-from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ended_twice, ongoing, outlived
+from kubemend.rules.pod.probing import KILLED, soonest
+from kubemend.rules.pod.seen import CONTROLLERS, Seen, containers, ended_twice, ongoing, outlived, seconds
+
+WORD_S = 30.0
+"""Seconds by which the kubelet's events may come later than the status: it sends them one by one, when it has time."""
 
 _KINDS = {0: "completed", 126: "command", 127: "command", 137: "killed", 139: "segfault", 143: "sigterm"}
 _MEANINGS = {
@@ -45,11 +49,26 @@ def container_crash_looping(snapshot: Snapshot) -> Iterator[Observation]:
 
 
 def _loops(snapshot: Snapshot, seen: Seen) -> bool:
+    if _word_may_come(seen, snapshot):
+        return False
     if seen.waiting == "CrashLoopBackOff" or ended_twice(seen):
         return True
     if seen.status.restart_count < 2 or seen.pod.status.phase == "Failed":
         return False
     return ongoing(seen, snapshot) and not outlived(seen, snapshot)
+
+
+def _word_may_come(seen: Seen, snapshot: Snapshot) -> bool:
+    """Whether it ended as its liveness or startup probe would end it, and an event that says so may be on its way.
+
+    Not after a third end: by then the word of the first would have come.
+    """
+    if seen.ended is None or seen.spec is None or seen.status.restart_count + (seen.status.state.running is None) > 2:
+        return False
+    end, sooner = seen.ended[0], soonest(seen.spec)
+    if sooner is None or end.exit_code not in KILLED or snapshot.has_passed(WORD_S, end.finished_at):
+        return False
+    return end.finished_at is not None and seconds(end.started_at, end.finished_at) >= sooner
 
 
 def _observation(seen: Seen, end: Terminated, field: str) -> Observation:

@@ -9,7 +9,7 @@ from kubemend.model.objects import ControllerRevision, Event, Pod
 from kubemend.model.rule import rule
 from kubemend.model.snapshot import Snapshot
 from kubemend.rules.pod.events import Events
-from kubemend.rules.pod.probing import Field, flaw, patience, probe_of, symptom_of
+from kubemend.rules.pod.probing import KILLED, Field, flaw, patience, probe_of, symptom_of
 from kubemend.rules.pod.seen import CONTROLLERS, RECENT_S, Seen, containers, outlived, previous
 
 _PROBES: tuple[tuple[str, Field], ...] = (("Liveness", "livenessProbe"), ("Startup", "startupProbe"))
@@ -53,7 +53,7 @@ def _failed(snapshot: Snapshot, seen: Seen, events: Events, word: str, field: Fi
     if not unhealthy or snapshot.has_passed(RECENT_S, unhealthy[0].last_seen):
         return None
     killed = events.of(seen.pod, "Killing", container=seen.name, says=f"failed {word} probe")
-    by_probe = seen.ended is not None and seen.ended[0].exit_code in (0, 137, 143)
+    by_probe = seen.ended is not None and seen.ended[0].exit_code in KILLED
     if not killed and not (by_probe and seen.status.restart_count):
         return None
     return None if _recovered(snapshot, seen, unhealthy[0], patience(probe)) else unhealthy[0]

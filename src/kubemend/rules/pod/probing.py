@@ -22,6 +22,9 @@ Symptom = Literal["refused", "status", "unwell", "timeout", "port", "other"]
 Kind = Literal["port", "path", "timing", "command", "unknown"]
 Proof = Literal["revision", "ports", "probe", ""]
 
+KILLED = frozenset({0, 137, 143})
+"""Exit codes of a container that the kubelet stops: it ends at once when told to, or is killed."""
+
 SHORT_S = 60.0
 """Seconds of patience under which a probe that nothing answers is held to be hasty rather than the program dead."""
 
@@ -76,6 +79,12 @@ def probe_of(container: Container, field: Field) -> Probe | None:
 def window(probe: Probe) -> int:
     """Seconds from the container's start in which a probe must succeed for the first time."""
     return probe.initial_delay_seconds + probe.period_seconds * probe.failure_threshold
+
+
+def soonest(container: Container) -> float | None:
+    """Seconds of a container's life after which one of its probes may first kill it; None when none ever does."""
+    found = [p for p in (container.liveness_probe, container.startup_probe) if p is not None]
+    return min((window(p) - p.period_seconds for p in found), default=None)
 
 
 def patience(probe: Probe) -> float:
